@@ -1,0 +1,1 @@
+"""Hardware, by family. Knows only `gateway.ports` and `gateway.errors`; loaded lazily by `drivers.registry`."""

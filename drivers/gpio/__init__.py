@@ -1,0 +1,1 @@
+"""Alarm contacts on GPIO lines."""

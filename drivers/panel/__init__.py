@@ -1,0 +1,1 @@
+"""Alarm panels and receivers on a serial line."""

@@ -1,0 +1,1 @@
+"""MQTT: topics, messages, the three connections, presence and the embedded broker."""

@@ -1,0 +1,356 @@
+"""The JSON payloads of the contract, section 2, as frozen dataclasses. Pure codec.
+
+Rules: UTF-8 JSON; unknown fields are ignored; duplicate keys, NaN and infinities, nesting deeper
+than 16 and payloads over 64 KiB are refused with `RemoteProtocolError`. What is not known is
+null, never absent; fields that a payload has only "where it applies" are left out when unset.
+Times are RFC 3339 text (`gateway.moment`), durations float seconds in fields that end in ``_s``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from gateway.errors import LocalProtocolError, RemoteProtocolError
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+MAX_DEPTH = 16
+
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Uuid = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+Time = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+        description="RFC 3339 with a zone",
+    ),
+]
+Octet = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+Duration = Annotated[float, msgspec.Meta(ge=0)]
+Severity = Annotated[int, msgspec.Meta(ge=1, le=4)]
+Talker = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$")]
+"""``<client>/<endpoint>``"""
+Version = Literal[1]
+Signal = Literal["alarm", "restore", "tamper", "fault", "battery", "lost", "test", "cancel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A gateway's presence; ``boot`` is a UUID made at each start of the daemon."""
+
+    v: Version = 1
+    state: Literal["online", "offline", "stopping"]
+    boot: Uuid
+    version: str
+    since: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """One endpoint as it is now; ``talkgroup`` is where it speaks, ``hears`` what else it plays."""
+
+    v: Version = 1
+    endpoint: Identifier
+    kind: str
+    site: Identifier | None
+    health: Literal["ok", "degraded", "fault"]
+    faults: tuple[str, ...]
+    talkgroup: Identifier | None
+    hears: tuple[Identifier, ...]
+    ptt: bool
+    squelch_open: bool
+    input: Literal["normal", "alarm", "tamper", "fault"] | None
+    since: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorRequest:
+    """A client asks for the floor, gives it back, or takes a queued request back."""
+
+    v: Version = 1
+    op: Literal["request", "release", "cancel"]
+    talker: Talker
+    priority: Octet
+    emergency: bool
+    seq: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorAnswer:
+    """The controller's answer; ``seq`` is the request's, ``cause`` a number of TS 24.380."""
+
+    v: Version = 1
+    op: Literal["granted", "denied", "queued", "revoked"]
+    talker: Talker
+    seq: Count
+    term: U32
+    grant: U32
+    tot_s: Duration | msgspec.UnsetType = msgspec.UNSET
+    cause: Count | msgspec.UnsetType = msgspec.UNSET
+    cause_text: str | msgspec.UnsetType = msgspec.UNSET
+    position: Count | msgspec.UnsetType = msgspec.UNSET
+    retry_after_s: Duration | msgspec.UnsetType = msgspec.UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorState:
+    """The floor of one talkgroup as its controller holds it."""
+
+    v: Version = 1
+    state: Literal["idle", "taken", "revoking", "hang"]
+    talker: Talker | None
+    priority: Octet
+    emergency: bool
+    term: U32
+    grant: U32
+    since: Time
+    queue: tuple[Talker, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmEvent:
+    """One signal as its gateway stored it; ``stored`` is false only when the journal could not be written."""
+
+    v: Version = 1
+    id: Uuid
+    gateway: Identifier
+    site: Identifier | None
+    endpoint: Identifier | None
+    signal: Signal
+    category: str | None
+    code: str | None
+    account: str | None
+    zone: str | None
+    text: str
+    time: Time
+    seq: Count
+    boot: Uuid
+    drill: bool
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One group being called to one incident; ``level`` counts from 1."""
+
+    v: Version = 1
+    id: Uuid
+    incident: Uuid
+    group: Identifier
+    level: Count
+    title: str
+    category: str | None
+    severity: Severity
+    site: Identifier | None
+    site_name: str | None
+    endpoint: Identifier | None
+    endpoints: tuple[Identifier, ...]
+    position: tuple[float, float] | None
+    talkgroup: str | None
+    drill: bool
+    raised: Time
+    sent: Time
+    ack_within_s: Duration
+
+
+ActionName = Literal[
+    "receipt",
+    "ack",
+    "unack",
+    "decline",
+    "en_route",
+    "on_scene",
+    "handled",
+    "escalate",
+    "cancel",
+    "reset",
+    "note",
+    "close",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What a person, or a machine (``receipt``), did about an incident."""
+
+    v: Version = 1
+    id: Uuid
+    incident: Uuid
+    group: Identifier | None
+    by: str
+    action: ActionName
+    time: Time
+    page: Uuid | msgspec.UnsetType = msgspec.UNSET
+    note: str | msgspec.UnsetType = msgspec.UNSET
+    disposition: str | msgspec.UnsetType = msgspec.UNSET
+
+
+GroupProgress = Literal[
+    "paged", "received", "acked", "declined", "en_route", "on_scene", "handled", "stood_down"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupState:
+    """How far one paged group is; the times are null until they happen."""
+
+    party: Identifier
+    state: GroupProgress
+    level: Count
+    paged: Time | None
+    received: Time | None
+    acked: Time | None
+    arrived: Time | None
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A clock that ran out: ``kind`` names it, ``level`` is where."""
+
+    kind: str
+    level: Count
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An action that changed nothing, and why."""
+
+    id: Uuid
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentState:
+    """An incident as its owner holds it; of several copies the highest (owner_term, seq) holds."""
+
+    v: Version = 1
+    id: Uuid
+    state: Literal["open", "answered", "resolved", "closed"]
+    level: Count
+    plan: Identifier | None
+    category: str | None
+    severity: Severity
+    site: Identifier | None
+    site_name: str | None
+    endpoint: Identifier | None
+    endpoints: tuple[Identifier, ...]
+    drill: bool
+    raised: Time
+    latched: bool
+    input: Literal["alarm", "restored"]
+    talkgroup: str | None
+    groups: dict[str, GroupState]
+    breaches: tuple[Breach, ...]
+    disposition: str | None
+    closed: Time | None
+    owner: Identifier
+    owner_term: Count
+    seq: Count
+    applied: tuple[Uuid, ...]
+    refused: Refusal | None
+
+
+Message = (
+    Status
+    | EndpointState
+    | FloorRequest
+    | FloorAnswer
+    | FloorState
+    | AlarmEvent
+    | Page
+    | Action
+    | IncidentState
+)
+M = TypeVar("M")
+
+
+def encode(message: Message) -> bytes:
+    """The payload of one message.
+
+    Raises:
+        LocalProtocolError: a value is outside the contract (NaN, a bad identifier): ours to mend.
+    """
+    try:
+        # A round through the reader's own checks: what we would refuse, we do not send.
+        payload = msgspec.json.encode(message)
+        decode(type(message), payload)
+    except (RemoteProtocolError, msgspec.MsgspecError, TypeError) as error:
+        raise LocalProtocolError(f"{type(message).__name__}: {error}") from error
+    return payload
+
+
+def decode(kind: type[M], payload: bytes) -> M:
+    """One message of ``kind`` from a payload off the wire.
+
+    Raises:
+        RemoteProtocolError: the payload is not what the contract says; nothing was made of it.
+    """
+    return _convert(kind, strict_json(payload))
+
+
+def _convert(kind: type[M], value: object) -> M:
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise RemoteProtocolError(f"{kind.__name__}: {error}") from error
+
+
+def strict_json(payload: bytes) -> Any:
+    """JSON that says one thing only: no duplicate key, NaN, depth over 16 or size over 64 KiB.
+
+    Raises:
+        RemoteProtocolError: it is none.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise RemoteProtocolError(f"payload of {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}")
+    _check_depth(payload)
+    try:
+        return json.loads(
+            payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RemoteProtocolError(f"no JSON: {error}") from error
+
+
+def _check_depth(payload: bytes) -> None:
+    """Refuse deep nesting before a recursive parser meets it."""
+    depth = 0
+    in_string = escaped = False
+    for byte in payload:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise RemoteProtocolError(f"nested deeper than {MAX_DEPTH}")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise RemoteProtocolError(f"key {twice!r} appears twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise RemoteProtocolError(f"{name} is no JSON number")

@@ -1,0 +1,1 @@
+"""What operators need of the daemon: logging, counters, timers, liveness."""

@@ -1,0 +1,1 @@
+"""The configuration: YAML into frozen settings, or every problem with its file, line and column."""

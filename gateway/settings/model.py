@@ -1,0 +1,281 @@
+"""Every key of the configuration: type, unit, default and meaning, in one place.
+
+The string below a field is its description: it goes into the JSON Schema for editors and into
+``docs/configuration.md``. Models are frozen and strict: a scalar of the wrong YAML type is an
+error, never converted, and an unknown key is an error. References between parts (a plan that
+names a group) are checked in `gateway.settings.references`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+"""A name that goes into a topic (contract, head)."""
+
+
+def _listed(value: object) -> object:
+    """One value where a list may stand is a list of one."""
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMany = Annotated[tuple[Identifier, ...], BeforeValidator(_listed)]
+"""One name, or a list of them."""
+
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Position = Annotated[tuple[Latitude, Longitude], Field(strict=False)]
+Priority = Annotated[int, Field(ge=0, le=255)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+    )
+
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], Field(strict=False)]
+"""A YAML list; tuple because settings are frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverChoice:
+    """``driver: NAME`` with that driver's own options, already validated.
+
+    ``options`` is an instance of the driver's options dataclass; nobody but the driver looks in.
+    ``required`` says that a gateway without this device must not start.
+    """
+
+    driver: str
+    options: object
+    required: bool = False
+
+
+class Mqtt(_Model):
+    """The broker and how to reach it."""
+
+    broker: str = "embedded"
+    """``embedded`` (a mosquitto of our own), ``mqtt://host:port`` or ``mqtts://host:port``."""
+    listen: str = "127.0.0.1:1883"
+    """``host:port`` on which the embedded broker listens. Beyond loopback it needs users and TLS."""
+    root: Identifier = "baiying"
+    """First level of every topic."""
+    username: str | None = None
+    """MQTT user name; default is the gateway's name. It must be that name where the broker's ACL follows the contract."""
+    password_file: Path | None = None
+    """File whose first line is the password."""
+    ca_file: Path | None = None
+    """PEM file of authorities to trust for ``mqtts``; default is the system's."""
+    cert_file: Path | None = None
+    """PEM certificate: the client's for ``mqtts``, the server's for the embedded broker."""
+    key_file: Path | None = None
+    """PEM private key of ``cert_file``."""
+    users_file: Path | None = None
+    """For the embedded broker: lines ``name:password`` of further clients that may connect."""
+
+
+class Site(_Model):
+    """Premises of one organisation (单位)."""
+
+    name: str
+    """Name for people."""
+    class_: Identifier = Field(alias="class")
+    """Kind of organisation: hospital, school, bank, mall ..."""
+    street: Identifier | None = None
+    """Street (街道) that it belongs to."""
+    grid: Identifier | None = None
+    """Grid cell (网格) that it lies in."""
+    position: Position | None = None
+    """Latitude and longitude, WGS 84 degrees."""
+    tags: Listed[Identifier] = ()
+    """Free labels that plans can match."""
+
+
+class Endpoint(_Model):
+    """A thing at a site that speaks, listens or raises (终端)."""
+
+    kind: Literal["button", "intercom", "radio", "relay", "camera"]
+    """What it is."""
+    site: Identifier
+    """Where it is."""
+    place: Identifier | None = None
+    """A spot at the site; endpoints that share it belong together (the button, intercom and camera of one gate)."""
+    name: str | None = None
+    """Name for people; default is the key."""
+    input: Identifier | None = None
+    """The alarm input that it raises through."""
+    line: Identifier | None = None
+    """The line of that input (gpio, virtual)."""
+    account: str | None = None
+    """The panel's account digits, quoted."""
+    zone: str | None = None
+    """The panel's zone or user digits, quoted; without it every zone of the account that no other endpoint has."""
+    category: Identifier | None = None
+    """Category of its alarms (panic, fire, medical ...); it wins over the panel's event code."""
+    latch: bool | None = None
+    """Whether its alarm stays until a person resets it; default is true for category panic, else false."""
+    talkgroup: Identifier | None = None
+    """The talkgroup it speaks on and hears."""
+    hears: Listed[Identifier] = ()
+    """Further talkgroups that it hears."""
+    audio: DriverChoice | None = None
+    """Audio driver: soundcard, udp, file."""
+    ptt: DriverChoice | None = None
+    """How its transmitter is keyed: serial-line, gpio, pty. Without one it plays without keying."""
+    squelch: DriverChoice | None = None
+    """How incoming speech is noticed: serial-line, gpio, pty, vox."""
+    camera: DriverChoice | None = None
+    """Camera driver: rtsp, http, file."""
+    priority: Priority = 100
+    """Priority of its floor requests; only a strictly higher one pre-empts."""
+    tx_delay_s: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
+    """Seconds from key-up to the first audio, for a repeater to open."""
+    tail_s: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
+    """Seconds the transmitter stays keyed after the last audio."""
+    rx_mute_s: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.3
+    """Seconds after transmitting during which squelch is not listened to."""
+    pre_roll_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    """Seconds of audio from before the squelch opened that are sent first; default 0.2 with vox, else 0.04."""
+
+
+class Talkgroup(_Model):
+    """A half-duplex voice channel with one talker at a time (通话组)."""
+
+    name: str | None = None
+    """Name for people; default is the key."""
+    tot_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 30.0
+    """Talk limit in seconds, counted from the first media packet (TS 24.380 T2)."""
+    hang_time_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 2.0
+    """Seconds that the talkgroup is kept for its conversation after a burst."""
+    max_age_s: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False)] = 2.0
+    """Voice older than this is dropped."""
+    controllers: Listed[Identifier] = ()
+    """Gateways that may control the floor, in order of preference; default: the lowest name online."""
+    priority_cap: Priority = 255
+    """Highest priority that the controller believes."""
+    bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 24_000
+    """Opus bit rate of bursts from this gateway."""
+
+
+class Group(_Model):
+    """People who answer together (响应组)."""
+
+    name: str
+    """Name for people."""
+    party: Identifier
+    """Which of the parties it stands for in a quorum: police, hospital, street ..."""
+    talkgroup: Identifier
+    """The talkgroup that it listens on."""
+    street: Identifier | None = None
+    """Street, for ``page_where``."""
+    grid: Identifier | None = None
+    """Grid cell, for ``page_where``."""
+    class_: Identifier | None = Field(default=None, alias="class")
+    """Class of organisation, for ``page_where``."""
+    tags: Listed[Identifier] = ()
+    """Free labels, for ``page_where``."""
+
+
+class When(_Model):
+    """What a plan is for. Every key given must match; a list matches any of its values."""
+
+    endpoint: OneOrMany = ()
+    """Endpoints."""
+    site: OneOrMany = ()
+    """Sites."""
+    class_: OneOrMany = Field(default=(), alias="class")
+    """Classes of site."""
+    street: OneOrMany = ()
+    """Streets of site."""
+    grid: OneOrMany = ()
+    """Grid cells of site."""
+    tag: OneOrMany = ()
+    """Tags of site; any of them."""
+    category: OneOrMany = ()
+    """Categories of alarm; ``trouble`` is tamper, fault, battery and lost."""
+    code: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Event codes, such as ``E120``."""
+
+
+class PageWhere(_Model):
+    """Groups chosen by what they are. Every key given must match."""
+
+    street: OneOrMany = ()
+    """Streets."""
+    grid: OneOrMany = ()
+    """Grid cells."""
+    class_: OneOrMany = Field(default=(), alias="class")
+    """Classes."""
+    party: OneOrMany = ()
+    """Parties."""
+    tag: OneOrMany = ()
+    """Tags; any of them."""
+
+
+class Level(_Model):
+    """One step of a plan. Widening only adds groups."""
+
+    name: str
+    """Name for people: 吹哨响应, 双向响应, 一呼百应."""
+    page: Listed[Identifier] = ()
+    """Groups called at this level."""
+    page_where: PageWhere | None = None
+    """Further groups, by what they are."""
+    patch: bool = False
+    """Open the incident's talkgroup and join the place's endpoints and the paged groups to it."""
+    answered_by: Listed[Identifier] | None = None
+    """Parties of which each must ack; a later level inherits it; without one any single ack answers."""
+    ack_within_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60.0
+    """Seconds after which the next level starts."""
+
+
+class Plan(_Model):
+    """Which groups are called for which signal, in which levels (预案). The first that matches is used."""
+
+    name: str | None = None
+    """Name for people; default is the key."""
+    when: When = When()
+    """What it is for; empty matches everything."""
+    severity: Annotated[int, Field(ge=1, le=4)] | None = None
+    """1 (highest) to 4; default 1 for panic, else 2."""
+    levels: Annotated[tuple[Level, ...], Field(strict=False, min_length=1)]
+    """The steps, first to last."""
+
+
+class Settings(_Model):
+    """One gateway's whole configuration, includes merged. Nobody below `gateway.app` sees all of it."""
+
+    gateway: Identifier
+    """This gateway's name; unique on the broker."""
+    data_dir: Path = Path("data")
+    """Folder for the journal, the control socket and the embedded broker's files."""
+    include: Listed[str] = ()
+    """Files to merge; a key set twice is an error."""
+    mqtt: Mqtt = Mqtt()
+    """The broker."""
+    sites: dict[Identifier, Site] = {}
+    """Premises, by name."""
+    inputs: dict[Identifier, DriverChoice] = {}
+    """Alarm inputs, by name."""
+    endpoints: dict[Identifier, Endpoint] = {}
+    """Endpoints of this gateway, by name."""
+    talkgroups: dict[Identifier, Talkgroup] = {}
+    """Talkgroups, by name."""
+    groups: dict[Identifier, Group] = {}
+    """Responder groups, by name."""
+    plans: dict[Identifier, Plan] = {}
+    """Plans, by name, in order of precedence."""
+    serves: Listed[Identifier] | None = None
+    """Groups whose pages this gateway receives; default: those whose talkgroup has an endpoint here."""
+    dispositions: Listed[Identifier] | None = None
+    """Dispositions that may close an incident; default: any."""

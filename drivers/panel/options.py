@@ -1,0 +1,30 @@
+"""Options of the ``panel`` alarm input."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Le, MinLen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelOptions:
+    """An alarm panel's receiver on a serial line."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {
+        "extra": "forbid",
+        "strict": True,
+        "use_attribute_docstrings": True,
+    }
+
+    protocol: Literal["surgard"] = "surgard"
+    """What the receiver speaks: ``surgard`` is the Sur-Gard MLR2 family, Contact ID and SIA lines."""
+    port: Annotated[str, MinLen(1)]
+    """Device of the serial line, best a stable name under /dev/serial/by-id."""
+    baud_rate: Annotated[int, Ge(50), Le(4_000_000)] = 9600
+    """Bits per second: 9600 for MLR2000, 19200 for MLR2E, 1200 for MLR2-DV."""
+    data_bits: Literal[7, 8] = 8
+    """Bits of a character: 8 for MLR2000; 7, with even parity, for MLR2E and MLR2-DV."""
+    parity: Literal["none", "even", "odd"] = "none"
+    """Parity of a character; a character that fails it makes its line noise."""
+    stop_bits: Literal[1, 2] = 1
+    """Stop bits of a character."""

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from gateway.control.protocol import AUDIO, JSON, Frame, FrameReader
 from gateway.errors import BaiyingError
@@ -38,7 +38,7 @@ class ControlClient:
         self.result: Any = None
         """The answer's ``done``, once `frames` has ended."""
 
-    def __enter__(self) -> ControlClient:
+    def __enter__(self) -> Self:
         try:
             self._connect()
         except OSError as error:

@@ -1,0 +1,118 @@
+"""Keeps every alarm input open, and reports the one that is not.
+
+One task per input: a device that cannot be opened, or vanishes, is a fault within a second and
+is opened again with back-off, for ever. Other inputs do not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from gateway.errors import DriverError
+from gateway.ops.counters import Counters
+from gateway.ports import AlarmInput, AlarmSignal
+
+_LOGGER = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+
+Accept = Callable[[str, AlarmSignal], Awaitable[bool]]
+"""``(input name, signal)``: store it; True once it is on disk."""
+Fault = Callable[[str, str | None], None]
+"""``(input name, fault or None)``: the input's health has changed."""
+
+
+class _Sink:
+    """One input's way into the desk (`gateway.ports.SignalSink`)."""
+
+    def __init__(self, name: str, accept: Accept, fault: Fault, counters: Counters) -> None:
+        self._name = name
+        self._accept = accept
+        self._fault = fault
+        self._counters = counters
+        self.settled = asyncio.Event()
+        self.opened = False
+
+    async def accept(self, signal: AlarmSignal) -> bool:
+        return await self._accept(self._name, signal)
+
+    def ready(self) -> None:
+        self.opened = True
+        self.settled.set()
+        self._fault(self._name, None)
+
+    def heartbeat(self) -> None:
+        self._counters.add(f"input.{self._name}.heartbeats")
+
+    def count(self, what: str, number: int = 1) -> None:
+        self._counters.add(f"input.{self._name}.{what}", number)
+
+
+class InputSupervisor:
+    """Runs one input until cancelled."""
+
+    def __init__(
+        self, name: str, driver: AlarmInput, accept: Accept, fault: Fault, counters: Counters
+    ) -> None:
+        self._name = name
+        self._driver = driver
+        self._fault = fault
+        self._sink = _Sink(name, accept, fault, counters)
+
+    async def settled(self) -> None:
+        """Returns once the input is up, or its first fault is reported."""
+        await self._sink.settled.wait()
+
+    async def run(self) -> None:
+        pause = FIRST_PAUSE
+        said = ""
+        while True:
+            self._sink.opened = False
+            what = "the driver ended"
+            try:
+                await self._driver.run(self._sink)
+            except DriverError as error:
+                what = error.what
+            if self._sink.opened:
+                pause, said = FIRST_PAUSE, ""
+            # A repeating fault is a warning once (style, rule 23).
+            level = logging.WARNING if what != said else logging.DEBUG
+            _LOGGER.log(level, "input[%s]: %s; opening it again", self._name, what)
+            said = what
+            self._fault(self._name, what)
+            self._sink.settled.set()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+class Inputs:
+    """The inputs of one gateway, by name; changed one by one on reload."""
+
+    def __init__(self, accept: Accept, fault: Fault, counters: Counters) -> None:
+        self._accept = accept
+        self._fault = fault
+        self._counters = counters
+        self._running: dict[str, tuple[InputSupervisor, asyncio.Task[None]]] = {}
+
+    def start(self, group: asyncio.TaskGroup, name: str, driver: AlarmInput) -> None:
+        supervisor = InputSupervisor(name, driver, self._accept, self._fault, self._counters)
+        task = group.create_task(supervisor.run(), name=f"input[{name}]")
+        self._running[name] = supervisor, task
+
+    async def stop(self, name: str) -> None:
+        """Close one input; a signal it is storing at this moment is stored first."""
+        if name not in self._running:
+            return
+        _, task = self._running.pop(name)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def settled(self) -> None:
+        """Returns once every input is up or reported as faulted."""
+        for supervisor, _ in list(self._running.values()):
+            await supervisor.settled()

@@ -1,0 +1,225 @@
+"""Commands that speak to a running gateway through its control socket."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import wave
+from pathlib import Path
+from typing import Any
+
+from gateway.control.client import ControlClient, call
+from gateway.errors import BaiyingError, ConfigError, Problem
+
+DEFAULT_CONFIGS = (Path("baiying.yaml"), Path("/etc/baiying/baiying.yaml"))
+RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
+
+
+class CallError(BaiyingError):
+    """The command was called with something that cannot work; exit status 2."""
+
+
+def socket_of(config: Path | None) -> Path:
+    """The control socket of the gateway that runs on ``config`` (default: the first that exists).
+
+    Only ``data_dir`` is read, so that a half-edited file does not stop an operator from talking.
+
+    Raises:
+        ConfigError: the file is missing, or its ``data_dir`` cannot be read.
+    """
+    import yaml
+
+    path = config or next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        hint = "name the running gateway's file with --config"
+        raise ConfigError(
+            (Problem(str(path), 0, 0, "--config", error.strerror or "", hint),)
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError((Problem(str(path), 1, 1, "(file)", f"no YAML: {error}"),)) from error
+    data_dir = document.get("data_dir", "data") if isinstance(document, dict) else None
+    if not isinstance(data_dir, str):
+        raise ConfigError((Problem(str(path), 1, 1, "data_dir", "is no path"),))
+    return (path.parent / data_dir).absolute() / "control.sock"
+
+
+def press(config: Path | None, endpoint: str, *, signal: str, hold: bool, as_json: bool) -> None:
+    """Raise ``signal`` at an endpoint; returns once the gateway has stored it."""
+    done = call(socket_of(config), "press", endpoint=endpoint, signal=signal, hold=hold)
+    if as_json:
+        _print_json(done)
+        return
+    if done["stored"]:
+        print(f"stored: {signal} at {endpoint}, after {done['stored_ms']:.1f} ms")
+    else:
+        raise BaiyingError(
+            f"{signal} at {endpoint} went out, but could not be stored; see the gateway's log"
+        )
+    for incident in done["incidents"]:
+        print(f"incident {incident['id']}: {incident['state']}, level {incident['level']}")
+
+
+def talk(
+    config: Path | None,
+    talkgroup: str,
+    file: Path,
+    *,
+    priority: int,
+    emergency: bool,
+    as_json: bool,
+) -> None:
+    """Play a WAV file into a talkgroup, in real time, after the floor was granted."""
+    rate_hz, pcm = _read_wav(file)
+    size = rate_hz // 50 * 2
+    with ControlClient(socket_of(config)) as client:
+        client.ask(
+            "talk", talkgroup=talkgroup, rate_hz=rate_hz, priority=priority, emergency=emergency
+        )
+        for at in range(0, len(pcm), size):
+            client.send_audio(pcm[at : at + size].ljust(size, b"\0"))
+        client.end_audio()
+        for event in client.frames():
+            if isinstance(event, dict) and not as_json:
+                print(_said(event))
+        done = client.result
+    if as_json:
+        _print_json(done)
+    if done["outcome"] != "spoken":
+        raise BaiyingError(f"{talkgroup}: {done['text']}")
+    if not as_json:
+        print(f"spoken: {done['spoken_s']:.2f} s on {talkgroup}")
+
+
+def listen(
+    config: Path | None, talkgroup: str, out: Path | None, *, seconds: float | None, as_json: bool
+) -> None:
+    """Hear a talkgroup until interrupted; say who talks; record speech to a WAV file if asked.
+
+    The recording keeps real time: silence between bursts is silence in the file.
+    """
+    rate_hz = 16_000
+    until = None if seconds is None else time.monotonic() + seconds
+    recording = None
+    if out is not None:
+        recording = wave.open(str(out), "wb")  # noqa: SIM115 - closed in finally
+        recording.setparams((1, 2, rate_hz, 0, "NONE", ""))
+    try:
+        with ControlClient(socket_of(config)) as client:
+            client.ask("listen", talkgroup=talkgroup, rate_hz=rate_hz, seconds=seconds)
+            for event in client.frames():
+                if isinstance(event, bytes):
+                    if recording is not None:
+                        recording.writeframes(event)
+                elif as_json:
+                    _print_json(event)
+                else:
+                    print(_said(event), flush=True)
+                if until is not None and time.monotonic() > until + 1:
+                    break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if recording is not None:
+            recording.close()
+            if not as_json:
+                print(f"recorded: {out}")
+
+
+def incidents(config: Path | None, *, everything: bool, as_json: bool) -> None:
+    """The incidents that this gateway knows of, newest first."""
+    found = call(socket_of(config), "incident.list", all=everything)
+    if as_json:
+        _print_json(found)
+        return
+    if not found:
+        print("no open incident" if not everything else "no incident")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("incident", "raised", "state", "level", "place", "category", "groups", box=None)
+    for one in found:
+        groups = ", ".join(f"{name} {group['state']}" for name, group in one["groups"].items())
+        state = one["state"] + (" DRILL" if one["drill"] else "")
+        place = f"{one['site_name'] or one['site'] or '-'} / {one['endpoint'] or '-'}"
+        table.add_row(
+            one["id"],
+            one["raised"],
+            state,
+            str(one["level"]),
+            place,
+            one["category"] or "-",
+            groups,
+        )
+    # Ids are for copying; they are never cut, not even in a pipe.
+    Console(width=max(160, Console().width), highlight=False).print(table)
+
+
+def incident(config: Path | None, incident_id: str, *, as_json: bool) -> None:
+    """One incident, whole."""
+    state = call(socket_of(config), "incident.show", incident=incident_id)
+    if as_json:
+        _print_json(state)
+        return
+    for key, value in state.items():
+        if key in ("groups", "applied", "v"):
+            continue
+        print(
+            f"{key:12} {value if not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)}"
+        )
+    for name, group in state["groups"].items():
+        told = ", ".join(f"{key} {value}" for key, value in group.items() if value is not None)
+        print(f"group        {name}: {told}")
+
+
+def act(
+    config: Path | None, incident_id: str, action: str, *, as_json: bool, **fields: Any
+) -> None:
+    """One action on an incident; returns once its owner has applied or refused it."""
+    done = call(socket_of(config), "incident.act", incident=incident_id, action=action, **fields)
+    if as_json:
+        _print_json(done)
+    if done["outcome"] != "applied":
+        raise BaiyingError(f"{action}: {done['outcome']}: {done['reason']}")
+    if not as_json:
+        print(f"{action}: applied; the incident is {done['state']}")
+
+
+def _read_wav(file: Path) -> tuple[int, bytes]:
+    """Rate and s16le mono PCM of a WAV file, at a rate that Opus takes."""
+    import numpy as np
+
+    try:
+        with wave.open(str(file), "rb") as source:
+            rate_hz, channels, width = (
+                source.getframerate(),
+                source.getnchannels(),
+                source.getsampwidth(),
+            )
+            raw = source.readframes(source.getnframes())
+    except (OSError, EOFError, wave.Error) as error:
+        raise CallError(f"{file}: no WAV file that can be read: {error}") from error
+    if width != 2:
+        raise CallError(f"{file}: {8 * width}-bit samples; 16-bit PCM is needed")
+    samples = np.frombuffer(raw, "<i2").reshape(-1, channels).mean(axis=1).astype(np.int16)
+    if rate_hz not in RATES_HZ:
+        import soxr
+
+        samples = soxr.resample(samples, rate_hz, 16_000)
+        rate_hz = 16_000
+    return rate_hz, samples.astype("<i2").tobytes()
+
+
+def _said(event: dict[str, Any]) -> str:
+    text = " ".join(
+        str(event[key]) for key in ("event", "talker", "talkgroup", "text") if event.get(key)
+    )
+    return f"{time.strftime('%H:%M:%S')} {text}"
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False)
+    print(flush=True)

@@ -1,0 +1,376 @@
+"""The `baiying` command: what each word does, and how it ends.
+
+Exit status: 0 done, 1 failed, 2 the configuration or the call is wrong. Imports are inside the
+commands, so that `--help` and `press` do not wait for audio libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from gateway import __version__
+from gateway.errors import BaiyingError, ConfigError
+
+_EPILOG = "Exit status: 0 done, 1 failed, 2 the configuration or the call is wrong."
+
+app = typer.Typer(
+    name="baiying",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
+incident_app = typer.Typer(
+    no_args_is_help=True,
+    help="See incidents and act on them, through the running gateway.",
+    epilog="An action is sent again each second until the incident's owner has applied or refused it.",
+)
+app.add_typer(incident_app, name="incident")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Configuration of the running gateway. Default: ./baiying.yaml, then /etc/baiying/baiying.yaml.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+IncidentArgument = Annotated[
+    str, typer.Argument(metavar="INCIDENT", help="Its id, or a beginning of it that only it has.")
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        "-g",
+        metavar="GROUP",
+        help="Which group acts. Default: the one that this gateway serves.",
+    ),
+]
+NoteOption = Annotated[
+    str | None, typer.Option("--note", "-n", metavar="TEXT", help="A remark to keep with it.")
+]
+ByOption = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", help="Who acts. Default: the user's login name."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"baiying {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def baiying(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """**百应 Baiying**: one call, a hundred answers.
+
+    Bridges alarm buttons, visual intercoms and two-way radios into MQTT talkgroups and incidents.
+    Begin with `baiying demo`; then write a configuration, `baiying check` it, ask `baiying explain`
+    who would be called, and `baiying run` it.
+    """
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The gateway's YAML file.")],
+    log_level: Annotated[
+        str, typer.Option("--log-level", help="debug, info, warning or error.")
+    ] = "info",
+) -> None:
+    """Run one gateway until SIGTERM; SIGHUP reloads the configuration.
+
+    Logs a line with the word `ready` once inputs, endpoints and keyer are up or reported as
+    faulted. A wrong configuration starts nothing; a wrong reload changes nothing.
+    """
+    from gateway.cli.run import run as run_gateway
+
+    raise typer.Exit(run_gateway(config, log_level))
+
+
+@app.command()
+def demo(
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once", help="Play the story once and end; status 0 if every step was verified."
+        ),
+    ] = False,
+    json: JsonOption = False,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Where recordings, journals and the report go."),
+    ] = Path("demo-output"),
+) -> None:
+    """Play the main job on virtual hardware: one press, three groups, one conversation.
+
+    Starts an embedded broker and three gateways as real processes, a panel on a pseudo-terminal,
+    radios and an intercom on audio drivers, and a camera. Without `--once` the gateways stay up
+    afterwards, so that the other commands can be tried on them, until Ctrl-C.
+    """
+    from gateway.cli.demo import demo as play
+
+    raise typer.Exit(play(once=once, as_json=json, out=out))
+
+
+@app.command()
+def check(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CONFIG...", help="YAML files; several are checked as one district."
+        ),
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Check configurations; every problem at once, as `file:line:column: key: what; hint`."""
+    from gateway.cli.check import check as check_files
+
+    raise typer.Exit(check_files(configs, as_json=json))
+
+
+@app.command()
+def explain(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The gateway's YAML file.")],
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", "-e", metavar="ENDPOINT", help="What is pressed.")
+    ],
+    signal: Annotated[
+        str,
+        typer.Option(
+            "--signal",
+            metavar="SIGNAL",
+            help="What it sends: alarm, tamper, fault, battery, lost, test ...",
+        ),
+    ] = "alarm",
+    code: Annotated[
+        str | None,
+        typer.Option("--code", metavar="CODE", help="A panel's event code, such as E120."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="When, as RFC 3339; default is now.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say who would be called, by whom, when, at which level and on which talkgroup. Calls nobody."""
+    from gateway.cli.explain import explain as explain_source
+
+    raise typer.Exit(
+        explain_source(config, endpoint, signal=signal, code=code, at=at, as_json=json)
+    )
+
+
+@app.command()
+def talk(
+    talkgroup: Annotated[str, typer.Argument(metavar="TALKGROUP", help="Where to speak.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A WAV file, 16 bit.")],
+    priority: Annotated[
+        int, typer.Option(min=0, max=255, help="Priority of the floor request.")
+    ] = 100,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="Ask for the floor as an emergency.")
+    ] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Speak a recording on a talkgroup, once the floor is granted; says why if it is refused."""
+    from gateway.cli import live
+
+    live.talk(config, talkgroup, file, priority=priority, emergency=emergency, as_json=json)
+
+
+@app.command()
+def listen(
+    talkgroup: Annotated[str, typer.Argument(metavar="TALKGROUP", help="What to hear.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Record to this WAV file.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0.1, help="End after this long; default is Ctrl-C."),
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Follow a talkgroup: who talks, and with `-o` what is said, through the jitter buffer."""
+    from gateway.cli import live
+
+    live.listen(config, talkgroup, out, seconds=seconds, as_json=json)
+
+
+class PressSignal(StrEnum):
+    """What `press` can send."""
+
+    ALARM = "alarm"
+    RESTORE = "restore"
+    TAMPER = "tamper"
+    FAULT = "fault"
+    BATTERY = "battery"
+    LOST = "lost"
+    TEST = "test"
+    CANCEL = "cancel"
+
+
+@app.command()
+def press(
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="The button or intercom.")],
+    signal: Annotated[
+        PressSignal, typer.Option("--signal", help="What it sends.")
+    ] = PressSignal.ALARM,
+    hold: Annotated[
+        bool,
+        typer.Option("--hold", help="Leave the button pressed: send no restore after the alarm."),
+    ] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Press a button as if by hand. It is a real alarm: groups are paged."""
+    from gateway.cli import live
+
+    live.press(config, endpoint, signal=signal.value, hold=hold, as_json=json)
+
+
+@app.command()
+def report(
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only from this RFC 3339 time on.")
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Count incidents and their clocks, from the journal alone; the gateway need not run."""
+    from gateway.cli.report import report as make_report
+
+    raise typer.Exit(make_report(config, since=since, as_json=json))
+
+
+@app.command()
+def drivers(json: JsonOption = False) -> None:
+    """List every driver, whether it can be loaded here, and what is missing where it cannot."""
+    from gateway.cli.drivers import drivers as list_drivers
+
+    raise typer.Exit(list_drivers(as_json=json))
+
+
+@app.command()
+def unkey(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The gateway's YAML file.")],
+) -> None:
+    """Release every PTT of a configuration whose gateway is down; for `ExecStopPost`."""
+    from gateway.cli.unkey import unkey as release
+
+    raise typer.Exit(release(config))
+
+
+@incident_app.command("list")
+def incident_list(
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Incidents that this gateway knows of, newest first."""
+    from gateway.cli import live
+
+    live.incidents(config, everything=everything, as_json=json)
+
+
+@incident_app.command("show")
+def incident_show(
+    incident: IncidentArgument, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """One incident, whole."""
+    from gateway.cli import live
+
+    live.incident(config, incident, as_json=json)
+
+
+def _act(
+    config: Path | None, incident: str, action: str, *, json: bool, by: str | None, **fields: Any
+) -> None:
+    import getpass
+
+    from gateway.cli import live
+
+    live.act(config, incident, action, as_json=json, by=by or getpass.getuser(), **fields)
+
+
+def _action(name: str, action: str, text: str) -> None:
+    """Adds ``baiying incident NAME``; all group actions look alike."""
+
+    @incident_app.command(name, help=text)
+    def command(
+        incident: IncidentArgument,
+        group: GroupOption = None,
+        note: NoteOption = None,
+        by: ByOption = None,
+        config: ConfigOption = None,
+        json: JsonOption = False,
+    ) -> None:
+        _act(config, incident, action, json=json, by=by, group=group, note=note)
+
+
+_action("ack", "ack", "A person of the group has it. Stops its pages.")
+_action("unack", "unack", "Take the ack back; the group is paged again.")
+_action("decline", "decline", "The group cannot come.")
+_action("en-route", "en_route", "The group is on its way.")
+_action("on-scene", "on_scene", "The group is there.")
+_action("handled", "handled", "The group is done; when all are, the incident is resolved.")
+_action("escalate", "escalate", "Start the next level now.")
+_action(
+    "cancel", "cancel", "Stop paging and stand the groups down; the incident still needs `close`."
+)
+_action("reset", "reset", "Clear the latched input, once the button has been restored.")
+_action("note", "note", "Only keep a remark.")
+
+
+@incident_app.command("close")
+def incident_close(
+    incident: IncidentArgument,
+    disposition: Annotated[
+        str,
+        typer.Option(
+            "--disposition",
+            "-d",
+            metavar="WORD",
+            help="How it ended; must be one of `dispositions`, where those are configured.",
+        ),
+    ] = "handled",
+    group: GroupOption = None,
+    note: NoteOption = None,
+    by: ByOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Close it with a disposition; refused while an input is latched."""
+    _act(
+        config, incident, "close", json=json, by=by, group=group, note=note, disposition=disposition
+    )
+
+
+def main() -> NoReturn:
+    """Entry point of the `baiying` command."""
+    try:
+        app(prog_name="baiying")
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except BaiyingError as error:
+        from gateway.cli.live import CallError
+
+        print(f"baiying: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, CallError) else 1)
+    sys.exit(0)

@@ -1,0 +1,129 @@
+"""The import rules of docs/architecture.md, and "pure machines read no clock", read off the code."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Modules with a pure surface: no clock, randomness, id, await or log; nothing outside the
+# standard library but what is named, and nothing of ours but other pure modules.
+PURE = {
+    "gateway.moment": set(),
+    "gateway.errors": set(),
+    "gateway.control.protocol": set(),
+    "gateway.link.topics": set(),
+    "gateway.link.messages": {"msgspec"},
+    "gateway.link.roster": set(),
+    "gateway.link.backoff": set(),
+    "gateway.alarm.contact": set(),
+    "gateway.alarm.plan": set(),
+    "gateway.alarm.incident": set(),
+    "gateway.voice.rtp": set(),
+    "gateway.voice.jitter": set(),
+    "gateway.voice.floor": set(),
+    "gateway.voice.participant": set(),
+    "gateway.voice.tokens": set(),
+    "gateway.voice.election": set(),
+    "gateway.voice.ptt": set(),
+    "gateway.voice.dsp": {"numpy"},
+    "drivers.panel.surgard": set(),
+    "drivers.squelch.vox": {"numpy"},
+}
+IMPURE_CALLS = {"time", "random", "secrets", "uuid", "asyncio", "logging", "socket", "threading", "subprocess"}
+SIDES = ("gateway.alarm", "gateway.voice")
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in ("gateway", "drivers"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of everything that a module imports, at any depth, also behind TYPE_CHECKING."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names.add(module)
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(names: set[str]) -> set[str]:
+    known = modules()
+    return {name for name in names if name in known and name not in ("gateway", "drivers")}
+
+
+def family(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+def breaches(name: str, path: Path) -> list[str]:
+    """What one module imports that it may not."""
+    found = []
+    for target in ours(imports(path)):
+        if name.startswith("drivers."):
+            private = target.startswith("drivers._")
+            same = family(target) == family(name)
+            allowed = target in ("gateway.ports", "gateway.errors") or private or same
+            if name != "drivers.registry" and not allowed:
+                found.append(f"{name} imports {target}: a driver knows ports, errors and its own family")
+            continue
+        if target.startswith("drivers") and not (
+            target == "drivers.registry" and name.startswith("gateway.cli")
+        ):
+            found.append(f"{name} imports {target}: only gateway.cli imports drivers.registry")
+        for side, other in (SIDES, SIDES[::-1]):
+            if name.startswith(side) and target.startswith(other):
+                found.append(f"{name} imports {target}: alarm and voice do not know each other")
+        settings_users = ("gateway.cli", "gateway.app", "gateway.pieces", "gateway.settings")
+        if target.startswith("gateway.settings") and not name.startswith(settings_users):
+            found.append(f"{name} imports {target}: services get their own pieces of the settings")
+        if target.startswith("gateway.cli") and not name.startswith(("gateway.cli", "gateway.__main__")):
+            found.append(f"{name} imports {target}: nothing imports the command")
+        if target in ("gateway.app",) and not name.startswith("gateway.cli"):
+            found.append(f"{name} imports {target}: only the command starts the daemon")
+    return found
+
+
+def test_every_module_keeps_the_import_rules():
+    found = [breach for name, path in modules().items() for breach in breaches(name, path)]
+    assert not found, "\n".join(found)
+
+
+def test_a_breach_would_be_noticed(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("from gateway.voice import rtp\nimport drivers.registry\n")
+    assert len(breaches("gateway.alarm.desk", bad)) == 2
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_machine_imports_and_reads_no_clock(name):
+    path = modules()[name]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed = PURE[name] | sys.stdlib_module_names
+    for target in imports(path):
+        top = target.split(".")[0]
+        if top in ("gateway", "drivers"):
+            if target in modules() and target != "gateway":
+                assert target in PURE or target in ("gateway.ports", "gateway.errors"), f"{name} imports {target}"
+            continue
+        assert top in allowed, f"{name} imports {target}"
+        assert top not in IMPURE_CALLS, f"{name} imports {target}"
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.Await | ast.AsyncFunctionDef), f"{name}:{node.lineno} awaits"
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today"):
+            owner = ast.unparse(node.value)
+            assert "datetime" not in owner and owner != "date", f"{name}:{node.lineno} reads a clock"

@@ -1,0 +1,243 @@
+"""Plans (预案): which groups are called for which signal, in which levels. Pure.
+
+Rules (contract, section 2 "Alarms and incidents", and section 4):
+
+Rule 1. The first plan, in the order of the configuration, whose `When` matches is used.
+Rule 2. Every key of a `When` that is given must match; of a list any value matches.
+Rule 3. Troubles and tests never page as a panic: a plan takes them only where its ``category``
+        names them, or its ``code`` names their code. An empty `When` is for every alarm.
+Rule 4. A qualifier P (previous report) counts as E: ``P120`` matches ``E120``.
+Rule 5. Widening only adds: a level calls all that the levels before it call, and its own.
+Rule 6. A level is answered when each party of ``answered_by`` has acked; a later level inherits
+        the newest list before it; without any, a single ack answers.
+Rule 7. Severity comes from the plan; default 1 for panic, else 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+PANIC = "panic"
+TROUBLE = "trouble"
+TEST = "test"
+QUIET_CATEGORIES = frozenset({TROUBLE, TEST})
+"""Categories that never page as a panic, join no incident, and need a plan that names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFacts:
+    """What plans and pages need of a site; ``name`` is its key, ``title`` its name for people."""
+
+    name: str
+    title: str
+    class_: str
+    street: str | None = None
+    grid: str | None = None
+    tags: tuple[str, ...] = ()
+    position: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """What alarms need of an endpoint; ``endpoint`` is its key, ``title`` its name for people.
+
+    Every endpoint of the gateway is one, also those without an ``input``: they share places.
+    ``latch`` None is the default of its alarm's category.
+    """
+
+    endpoint: str
+    title: str
+    site: str
+    place: str | None = None
+    input: str | None = None
+    line: str | None = None
+    account: str | None = None
+    zone: str | None = None
+    category: str | None = None
+    latch: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFacts:
+    """What plans and pages need of a group; ``name`` is its key, ``title`` its name for people."""
+
+    name: str
+    title: str
+    party: str
+    talkgroup: str
+    street: str | None = None
+    grid: str | None = None
+    class_: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """What a plan is for; an empty key asks for nothing."""
+
+    endpoint: tuple[str, ...] = ()
+    site: tuple[str, ...] = ()
+    class_: tuple[str, ...] = ()
+    street: tuple[str, ...] = ()
+    grid: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Groups chosen by what they are; an empty key asks for nothing."""
+
+    street: tuple[str, ...] = ()
+    grid: tuple[str, ...] = ()
+    class_: tuple[str, ...] = ()
+    party: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One step of a plan; ``ack_within`` in seconds."""
+
+    name: str
+    page: tuple[str, ...] = ()
+    page_where: Where | None = None
+    patch: bool = False
+    answered_by: tuple[str, ...] | None = None
+    ack_within: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A plan; ``name`` is its key, ``title`` its name for people."""
+
+    name: str
+    title: str
+    when: When
+    levels: tuple[Level, ...]
+    severity: int | None = None
+
+
+def select(
+    plans: Iterable[Plan],
+    source: SourceFacts | None,
+    site: SiteFacts | None,
+    category: str | None,
+    code: str | None = None,
+) -> Plan | None:
+    """The plan for a signal of ``category``, which is the effective one (`contact.category_of`).
+
+    ``source`` and ``site`` are None for a trouble that no endpoint could be found for.
+    """
+    return next((plan for plan in plans if matches(plan.when, source, site, category, code)), None)
+
+
+def matches(
+    when: When,
+    source: SourceFacts | None,
+    site: SiteFacts | None,
+    category: str | None,
+    code: str | None,
+) -> bool:
+    """Rules 2 to 4."""
+    code = counted_code(code)
+    codes = tuple(counted_code(wanted) for wanted in when.code)
+    if category in QUIET_CATEGORIES and category not in when.category and code not in codes:
+        return False
+    return (
+        _any(when.endpoint, source.endpoint if source else None)
+        and _any(when.site, site.name if site else None)
+        and _any(when.class_, site.class_ if site else None)
+        and _any(when.street, site.street if site else None)
+        and _any(when.grid, site.grid if site else None)
+        and _any(when.tag, *(site.tags if site else ()))
+        and _any(when.category, category)
+        and _any(codes, code)
+    )
+
+
+def counted_code(code: str | None) -> str | None:
+    """An event code as plans see it (rule 4): the qualifier P of Contact ID counts as E."""
+    if code is not None and len(code) == 4 and code[0] == "P" and code[1:].isdigit():
+        return "E" + code[1:]
+    return code
+
+
+def _any(wanted: tuple[str | None, ...], *have: str | None) -> bool:
+    return not wanted or any(value is not None and value in wanted for value in have)
+
+
+def level_groups(plan: Plan, index: int, groups: Mapping[str, GroupFacts]) -> tuple[str, ...]:
+    """All groups called by level ``index`` (from 0): its own and those of the levels before it.
+
+    In order of first call; a group that ``groups`` does not have is left out.
+    """
+    called: dict[str, None] = {}
+    for level in plan.levels[: index + 1]:
+        called.update(dict.fromkeys(own_groups(level, groups)))
+    return tuple(called)
+
+
+def added_groups(plan: Plan, index: int, groups: Mapping[str, GroupFacts]) -> tuple[str, ...]:
+    """The groups that level ``index`` (from 0) calls and no level before it does."""
+    before = frozenset(level_groups(plan, index - 1, groups)) if index else frozenset()
+    return tuple(name for name in level_groups(plan, index, groups) if name not in before)
+
+
+def own_groups(level: Level, groups: Mapping[str, GroupFacts]) -> tuple[str, ...]:
+    """The groups that a level itself names, by ``page`` first and then by ``page_where``."""
+    called = dict.fromkeys(name for name in level.page if name in groups)
+    where = level.page_where
+    if where is not None:
+        called.update(
+            dict.fromkeys(
+                group.name
+                for group in groups.values()
+                if _any(where.street, group.street)
+                and _any(where.grid, group.grid)
+                and _any(where.class_, group.class_)
+                and _any(where.party, group.party)
+                and _any(where.tag, *group.tags)
+            )
+        )
+    return tuple(called)
+
+
+def quorum(plan: Plan, index: int) -> tuple[str, ...] | None:
+    """The parties that must each ack at level ``index`` (from 0); None: any single ack (rule 6)."""
+    for level in reversed(plan.levels[: index + 1]):
+        if level.answered_by is not None:
+            return level.answered_by or None
+    return None
+
+
+def severity_of(plan: Plan | None, category: str | None) -> int:
+    """1 (highest) to 4 (rule 7)."""
+    if plan is not None and plan.severity is not None:
+        return plan.severity
+    return 1 if category == PANIC else 2
+
+
+def latches(source: SourceFacts, category: str | None) -> bool:
+    """Whether an alarm of ``category`` (effective) stays until a person resets it."""
+    if category in QUIET_CATEGORIES:
+        return False
+    return category == PANIC if source.latch is None else source.latch
+
+
+def place_mates(source: SourceFacts, sources: Sequence[SourceFacts]) -> tuple[str, ...]:
+    """The endpoints of an incident of ``source``: itself first, then all at its site and place.
+
+    An endpoint without ``place`` shares it with none.
+    """
+    if source.place is None:
+        return (source.endpoint,)
+    mates = (
+        other.endpoint
+        for other in sources
+        if (other.site, other.place) == (source.site, source.place)
+        and other.endpoint != source.endpoint
+    )
+    return (source.endpoint, *mates)

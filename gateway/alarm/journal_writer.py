@@ -1,0 +1,252 @@
+"""The journal's two threads: one commits what has queued up, one copies the log back.
+
+The rules are those at the head of `gateway.alarm.journal`; this is where they are kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.alarm import journal_schema
+from gateway.errors import StorageError
+
+_LOGGER = logging.getLogger(__name__)
+
+_BATCH_BYTES = 4 * 1024 * 1024
+"""A transaction takes no further unit beyond this, so that the first one's wait is bounded."""
+
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+"""The log is copied back each time about this much was added (SQLite's own habit: 1000 pages)."""
+
+_TRANSACTION_BYTES = 20 * 1024
+"""What a small transaction adds to the log beyond its bodies: a page of each table and index."""
+
+_LOG_LIMIT = 64 * 1024 * 1024
+"""A log that found no quiet moment to start anew before this size makes the writer wait once."""
+
+_CHECKPOINT_WAIT = 0.2
+"""Seconds that a checkpoint waits for readers in the way; it comes again."""
+
+_BAD_UNIT = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
+"""What a unit with a value that no database takes raises; it must not fail the others with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is committed or not, as a whole; ``write`` returns the result for the caller."""
+
+    write: Callable[[sqlite3.Connection], int]
+    size: int
+    """Bytes, for the bounds."""
+
+
+_EMPTY = Unit(lambda _: 0, 0)
+"""Stands for an empty queue."""
+
+
+class Settle(Protocol):
+    """Told of every transaction, in order, from the writer's thread."""
+
+    def __call__(self, units: list[Unit], results: list[int], error: StorageError | None) -> None:
+        """``results`` has one number for each unit, or ``error`` is why none of them is stored."""
+
+
+class Writer:
+    """The threads on one journal file. `open`, then `start`; `put` from any thread; `stop` at the end."""
+
+    def __init__(self, path: Path, synchronous: str, settle: Settle) -> None:
+        self._path = path
+        self._synchronous = synchronous
+        self._settle = settle
+        self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
+        self._guard: sqlite3.Connection | None = None
+        self._uncopied_bytes = 0
+        self._copying = threading.Lock()
+        self._copy = threading.Event()
+        self._stopping = False
+        self._threads = (
+            threading.Thread(target=self._commit_all, name="journal.writer", daemon=True),
+            threading.Thread(target=self._copy_back, name="journal.checkpoint", daemon=True),
+        )
+
+    def open(self) -> None:
+        """Open or make the file. Blocks.
+
+        Raises:
+            StorageError: it cannot be used.
+        """
+        connection = self._connect()
+        try:
+            if not self._checkpoint(connection, "TRUNCATE"):
+                # Nothing that this process wrote is in doubt: go on with the log as it is.
+                _LOGGER.warning("journal %s: its log could not start anew", self._path)
+        except StorageError:
+            self._discard()
+            raise
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, unit: Unit) -> None:
+        self._units.put(unit)
+
+    def stop(self, timeout: float) -> bool:
+        """Commit what was put, close; whether that was done within ``timeout`` seconds. Blocks."""
+        self._units.put(None)
+        self._threads[0].join(timeout)
+        # Daemon threads: what hangs in the kernel cannot hold up the end of the process.
+        return not self._threads[0].is_alive()
+
+    def _commit_all(self) -> None:
+        unit = self._units.get()
+        while unit is not None:
+            batch, following = self._gather(unit)
+            self._commit(batch)
+            unit = self._units.get() if following is _EMPTY else following
+        self._stopping = True
+        self._copy.set()
+        self._close()
+
+    def _gather(self, first: Unit) -> tuple[list[Unit], Unit | None]:
+        """What waits now, up to the bound, and what comes next: a unit, the end, or `_EMPTY`."""
+        batch, size = [first], first.size
+        while True:
+            try:
+                unit = self._units.get_nowait()
+            except queue.Empty:
+                return batch, _EMPTY
+            if unit is None or size + unit.size > _BATCH_BYTES:
+                return batch, unit
+            batch.append(unit)
+            size += unit.size
+
+    def _commit(self, batch: list[Unit]) -> None:
+        results: list[int] = []
+        failure: StorageError | None = None
+        try:
+            connection = self._connection or self._reopen()
+            connection.execute("BEGIN IMMEDIATE")
+            results.extend(unit.write(connection) for unit in batch)
+            connection.execute("COMMIT")
+        except StorageError as error:
+            failure = error
+        except _BAD_UNIT as error:
+            self._roll_back()
+            if len(batch) > 1:
+                for unit in batch:
+                    self._commit([unit])
+                return
+            failure = StorageError(f"journal {self._path}: not a row: {error}")
+        except sqlite3.Error as error:
+            failure = journal_schema.storage_error(self._path, error)
+            if journal_schema.keeps_descriptor(error):
+                self._roll_back()
+            else:
+                self._discard()
+        else:
+            self._uncopied_bytes += _TRANSACTION_BYTES + sum(unit.size for unit in batch)
+            if self._uncopied_bytes >= _CHECKPOINT_BYTES:
+                self._uncopied_bytes = 0
+                self._copy.set()
+        self._settle(batch, results, failure)
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._discard()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = journal_schema.open_writer(self._path, self._synchronous)
+        try:
+            # A read-only connection that is closed last: SQLite's last close of a writer would
+            # write the log back, which after a failed fsync must not happen (`_discard`).
+            self._guard = journal_schema.open_reader(self._path)
+        except StorageError:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _reopen(self) -> sqlite3.Connection:
+        """Rule 5: what the old log holds is moved into the database before anything is appended."""
+        connection = self._connect()
+        try:
+            anew = self._checkpoint(connection, "TRUNCATE")
+        except StorageError:
+            self._discard()
+            raise
+        if not anew:
+            self._discard()
+            raise StorageError(f"journal {self._path}: its log cannot start anew yet")
+        _LOGGER.warning("journal %s: opened anew", self._path)
+        return connection
+
+    def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> bool:
+        """Copy the log back; False where a reader or a full disk was in the way."""
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT * 1000:.0f}")
+            busy = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+        except sqlite3.Error as error:
+            if journal_schema.keeps_descriptor(error):
+                return False
+            raise journal_schema.storage_error(self._path, error) from error
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {journal_schema.BUSY_TIMEOUT * 1000:.0f}")
+        return not busy
+
+    def _discard(self) -> None:
+        """Give up every descriptor without another fsync on any of them."""
+        with self._copying:
+            for connection in (self._connection, self._guard):
+                if connection is not None:
+                    connection.close()
+        self._connection = self._guard = None
+
+    def _close(self) -> None:
+        with self._copying:
+            if self._guard is not None:
+                self._guard.close()
+            if self._connection is not None:
+                self._connection.close()  # as the last one, it copies the log back
+
+    def _copy_back(self) -> None:
+        """The checkpoint thread: a connection for each time, so that an error ends with it."""
+        reported = False
+        while self._copy.wait() and not self._stopping:
+            self._copy.clear()
+            try:
+                with self._copying:
+                    if self._connection is not None:
+                        self._copy_back_once()
+                reported = False
+            except StorageError as error:
+                _LOGGER.log(logging.DEBUG if reported else logging.WARNING, "checkpoint: %s", error)
+                reported = True
+
+    def _copy_back_once(self) -> None:
+        connection = journal_schema.open_writer(self._path, self._synchronous)
+        try:
+            self._checkpoint(connection, "PASSIVE")
+            if Path(f"{self._path}-wal").stat().st_size > _LOG_LIMIT:
+                self._checkpoint(connection, "TRUNCATE")
+        finally:
+            connection.close()

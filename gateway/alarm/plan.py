@@ -4,8 +4,8 @@ Rules (contract, section 2 "Alarms and incidents", and section 4):
 
 Rule 1. The first plan, in the order of the configuration, whose `When` matches is used.
 Rule 2. Every key of a `When` that is given must match; of a list any value matches.
-Rule 3. Troubles and tests never page as a panic: a plan takes them only where its ``category``
-        names them, or its ``code`` names their code. An empty `When` is for every alarm.
+Rule 3. Troubles, tests and routine reports never page as a panic: a plan takes them only where its
+        ``category`` names them, or its ``code`` their code. An empty `When` is for every alarm.
 Rule 4. A qualifier P (previous report) counts as E: ``P120`` matches ``E120``.
 Rule 5. Widening only adds: a level calls all that the levels before it call, and its own.
 Rule 6. A level is answered when each party of ``answered_by`` has acked; a later level inherits
@@ -21,8 +21,12 @@ from dataclasses import dataclass
 PANIC = "panic"
 TROUBLE = "trouble"
 TEST = "test"
-QUIET_CATEGORIES = frozenset({TROUBLE, TEST})
-"""Categories that never page as a panic, join no incident, and need a plan that names them."""
+QUIET_CATEGORIES = frozenset({TROUBLE, TEST, "access", "bypass", "log"})
+"""Categories that never page as a panic, join no incident, and need a plan that names them.
+
+Beside troubles and tests they are a panel's routine reports: opening and closing, bypassed zones,
+log entries.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,8 @@ class Plan:
     when: When
     levels: tuple[Level, ...]
     severity: int | None = None
+    ack_expires: float | None = None
+    """Seconds after which an ack that nobody followed by ``en_route`` no longer stands."""
 
 
 def select(

@@ -122,7 +122,7 @@ def demo(
     radios and an intercom on audio drivers, and a camera. Without `--once` the gateways stay up
     afterwards, so that the other commands can be tried on them, until Ctrl-C.
     """
-    from gateway.cli.demo import demo as play
+    from gateway.cli.demo.play import demo as play
 
     raise typer.Exit(play(once=once, as_json=json, out=out))
 

@@ -1,0 +1,1 @@
+"""``baiying demo``: the main job on virtual hardware, verified from what arrived."""

@@ -1,5 +1,6 @@
 """Options of the ``gpio`` alarm input."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -35,8 +36,16 @@ class GpioInputOptions:
         "strict": True,
         "use_attribute_docstrings": True,
     }
+    addressed_by: ClassVar[str] = "line"
 
     chip: Annotated[str, MinLen(1)]
-    """The chip: its name (gpiochip0), its label, or its device path."""
+    """The chip: its name (gpiochip0) or its device path."""
     lines: Annotated[dict[str, GpioInputLine], MinLen(1)]
     """The contacts, by the name that endpoints use as their ``line``."""
+
+    def occupies(self) -> Iterable[str]:
+        chip = self.chip if self.chip.startswith("/") else f"/dev/{self.chip}"
+        return tuple(f"{chip} line {line.offset}" for line in self.lines.values())
+
+    def line_names(self) -> Iterable[str]:
+        return self.lines

@@ -1,5 +1,6 @@
 """Options of the ``panel`` alarm input."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -15,6 +16,7 @@ class PanelOptions:
         "strict": True,
         "use_attribute_docstrings": True,
     }
+    addressed_by: ClassVar[str] = "account"
 
     protocol: Literal["surgard"] = "surgard"
     """What the receiver speaks: ``surgard`` is the Sur-Gard MLR2 family, Contact ID and SIA lines."""
@@ -28,3 +30,6 @@ class PanelOptions:
     """Parity of a character; a character that fails it makes its line noise."""
     stop_bits: Literal[1, 2] = 1
     """Stop bits of a character."""
+
+    def occupies(self) -> Iterable[str]:
+        return (self.port,)

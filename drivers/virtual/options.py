@@ -19,9 +19,7 @@ class VirtualInputOptions:
         "strict": True,
         "use_attribute_docstrings": True,
     }
-
-    lines: tuple[str, ...] = ()
-    """Names that endpoints may use as their ``line``; none means any."""
+    addressed_by: ClassVar[str] = "endpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

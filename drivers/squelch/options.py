@@ -70,3 +70,26 @@ class PtySquelchOptions:
 
     def occupies(self) -> Iterable[str]:
         return (str(self.path),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoxOptions:
+    """Voice operation: the squelch opens when the audio itself is loud enough."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {
+        "extra": "forbid",
+        "strict": True,
+        "use_attribute_docstrings": True,
+    }
+
+    threshold_dbfs: Annotated[float, Ge(-90), Le(-1)] = -40.0
+    """Loudness that opens, in dB below a full-scale square wave; a full-scale sine is -3."""
+    hysteresis_db: Annotated[float, Ge(0), Le(30)] = 6.0
+    """Once open, this much less than the threshold keeps it open."""
+    attack_s: Annotated[float, Ge(0), Le(1)] = 0.04
+    """Seconds that the loudness must last to open; clicks and knocks are shorter. Pre-roll makes up for it."""
+    hang_s: Annotated[float, Ge(0), Le(10)] = 0.5
+    """Seconds of quiet after which it closes; pauses between words are shorter."""
+
+    def occupies(self) -> Iterable[str]:
+        return ()

@@ -34,7 +34,17 @@ PURE = {
     "drivers.panel.surgard": set(),
     "drivers.squelch.vox": {"numpy"},
 }
-IMPURE_CALLS = {"time", "random", "secrets", "uuid", "asyncio", "logging", "socket", "threading", "subprocess"}
+IMPURE_CALLS = {
+    "time",
+    "random",
+    "secrets",
+    "uuid",
+    "asyncio",
+    "logging",
+    "socket",
+    "threading",
+    "subprocess",
+}
 SIDES = ("gateway.alarm", "gateway.voice")
 
 
@@ -79,7 +89,9 @@ def breaches(name: str, path: Path) -> list[str]:
             same = family(target) == family(name)
             allowed = target in ("gateway.ports", "gateway.errors") or private or same
             if name != "drivers.registry" and not allowed:
-                found.append(f"{name} imports {target}: a driver knows ports, errors and its own family")
+                found.append(
+                    f"{name} imports {target}: a driver knows ports, errors and its own family"
+                )
             continue
         if target.startswith("drivers") and not (
             target == "drivers.registry" and name.startswith("gateway.cli")
@@ -91,9 +103,11 @@ def breaches(name: str, path: Path) -> list[str]:
         settings_users = ("gateway.cli", "gateway.app", "gateway.pieces", "gateway.settings")
         if target.startswith("gateway.settings") and not name.startswith(settings_users):
             found.append(f"{name} imports {target}: services get their own pieces of the settings")
-        if target.startswith("gateway.cli") and not name.startswith(("gateway.cli", "gateway.__main__")):
+        if target.startswith("gateway.cli") and not name.startswith(
+            ("gateway.cli", "gateway.__main__")
+        ):
             found.append(f"{name} imports {target}: nothing imports the command")
-        if target in ("gateway.app",) and not name.startswith("gateway.cli"):
+        if target == "gateway.app" and not name.startswith("gateway.cli"):
             found.append(f"{name} imports {target}: only the command starts the daemon")
     return found
 
@@ -118,12 +132,18 @@ def test_pure_machine_imports_and_reads_no_clock(name):
         top = target.split(".")[0]
         if top in ("gateway", "drivers"):
             if target in modules() and target != "gateway":
-                assert target in PURE or target in ("gateway.ports", "gateway.errors"), f"{name} imports {target}"
+                assert target in PURE or target in ("gateway.ports", "gateway.errors"), (
+                    f"{name} imports {target}"
+                )
             continue
         assert top in allowed, f"{name} imports {target}"
         assert top not in IMPURE_CALLS, f"{name} imports {target}"
     for node in ast.walk(tree):
-        assert not isinstance(node, ast.Await | ast.AsyncFunctionDef), f"{name}:{node.lineno} awaits"
+        assert not isinstance(node, ast.Await | ast.AsyncFunctionDef), (
+            f"{name}:{node.lineno} awaits"
+        )
         if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today"):
             owner = ast.unparse(node.value)
-            assert "datetime" not in owner and owner != "date", f"{name}:{node.lineno} reads a clock"
+            assert "datetime" not in owner and owner != "date", (
+                f"{name}:{node.lineno} reads a clock"
+            )

@@ -36,9 +36,19 @@ class _Sink:
         self._counters = counters
         self.settled = asyncio.Event()
         self.opened = False
+        self._storing: set[asyncio.Future[bool]] = set()
 
     async def accept(self, signal: AlarmSignal) -> bool:
-        return await self._accept(self._name, signal)
+        # Closing the input must not tear a signal that is on its way to the disk.
+        storing = asyncio.ensure_future(self._accept(self._name, signal))
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        return await asyncio.shield(storing)
+
+    async def stored(self) -> None:
+        """Returns once nothing is on its way to the disk."""
+        if self._storing:
+            await asyncio.wait(self._storing)
 
     def ready(self) -> None:
         self.opened = True
@@ -66,6 +76,10 @@ class InputSupervisor:
     async def settled(self) -> None:
         """Returns once the input is up, or its first fault is reported."""
         await self._sink.settled.wait()
+
+    async def stored(self) -> None:
+        """Returns once every signal that the input has handed over is stored."""
+        await self._sink.stored()
 
     async def run(self) -> None:
         pause = FIRST_PAUSE
@@ -107,10 +121,11 @@ class Inputs:
         """Close one input; a signal it is storing at this moment is stored first."""
         if name not in self._running:
             return
-        _, task = self._running.pop(name)
+        supervisor, task = self._running.pop(name)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await supervisor.stored()
 
     async def settled(self) -> None:
         """Returns once every input is up or reported as faulted."""

@@ -30,8 +30,11 @@ PURE = {
     "gateway.voice.tokens": set(),
     "gateway.voice.election": set(),
     "gateway.voice.ptt": set(),
+    "gateway.voice.uplink": set(),
+    "gateway.voice.downlink": set(),
     "gateway.voice.dsp": {"numpy"},
     "drivers.panel.surgard": set(),
+    "drivers.squelch.options": {"annotated_types"},
     "drivers.squelch.vox": {"numpy"},
 }
 IMPURE_CALLS = {

@@ -186,7 +186,9 @@ class InputBoard:
         self._active: dict[str, dict[Contact, InputState]] = {}
 
     def see(self, sighting: Sighting) -> None:
-        active = self._active.setdefault(sighting.subject, {})
+        if sighting.source is None:
+            return
+        active = self._active.setdefault(sighting.source.endpoint, {})
         if sighting.signal is SignalKind.RESTORE:
             for contact in [one for one in active if sighting.contact.restores(one)]:
                 del active[contact]

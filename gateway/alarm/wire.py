@@ -1,0 +1,124 @@
+"""From the records of the machines to the messages of the contract. Pure."""
+
+from __future__ import annotations
+
+from gateway.alarm.actions import PUBLISHED_ACTIONS
+from gateway.alarm.contact import Sighting
+from gateway.alarm.record import IncidentRecord, PageRecord
+from gateway.link.messages import AlarmEvent, Breach, GroupState, IncidentState, Page, Refusal
+from gateway.moment import timestamp
+
+PAGE_EXPIRY = 60
+"""Seconds for which the broker keeps a page for a receiver that is away (contract, section 1)."""
+CLOSED_EXPIRY = 86_400
+"""Seconds for which a closed incident stays on the broker (contract, section 1)."""
+
+
+def state_of(record: IncidentRecord) -> IncidentState:
+    """The retained publication of an incident."""
+    case = record.case
+    return IncidentState(
+        id=case.id,
+        state=record.state.value,
+        level=record.level,
+        plan=case.plan,
+        category=case.category,
+        severity=case.severity,
+        site=case.site,
+        site_name=case.site_title,
+        endpoint=case.endpoint,
+        endpoints=case.endpoints,
+        drill=case.drill,
+        raised=timestamp(case.raised),
+        latched=record.latched,
+        input="alarm" if record.active else "restored",
+        talkgroup=record.talkgroup,
+        groups={
+            name: GroupState(
+                party=group.party,
+                state=group.state.value,
+                level=group.level,
+                paged=timestamp(group.paged),
+                received=_time(group.received),
+                acked=_time(group.acked),
+                arrived=_time(group.arrived),
+                by=group.by,
+            )
+            for name, group in record.groups.items()
+        },
+        breaches=tuple(
+            Breach(kind=breach.kind, level=breach.level, time=timestamp(breach.time))
+            for breach in record.breaches
+        ),
+        disposition=record.disposition,
+        closed=_time(record.closed),
+        owner=record.owner,
+        owner_term=record.owner_term,
+        seq=record.seq,
+        applied=record.applied[-PUBLISHED_ACTIONS:],
+        refused=None
+        if record.refused is None
+        else Refusal(id=record.refused.id, reason=record.refused.reason),
+    )
+
+
+def page_of(record: IncidentRecord, page: PageRecord, sent: float) -> Page:
+    """One sending of a page at ``sent`` (POSIX seconds)."""
+    case = record.case
+    step = case.steps[page.level - 1]
+    where = " ".join(part for part in (case.site_title, case.endpoint_title) if part)
+    return Page(
+        id=page.id,
+        incident=case.id,
+        group=page.group,
+        level=page.level,
+        title=": ".join(part for part in (step.name, where or case.subject) if part),
+        category=case.category,
+        severity=case.severity,
+        site=case.site,
+        site_name=case.site_title,
+        endpoint=case.endpoint,
+        endpoints=case.endpoints,
+        position=case.position,
+        talkgroup=record.talkgroup,
+        drill=case.drill,
+        raised=timestamp(case.raised),
+        sent=timestamp(sent),
+        ack_within_s=step.ack_within,
+    )
+
+
+def event_of(
+    sighting: Sighting,
+    *,
+    event_id: str,
+    gateway: str,
+    time: float,
+    seq: int,
+    boot: str,
+    drill: bool,
+    stored: bool,
+) -> AlarmEvent:
+    """One signal, as the gateway that sensed it tells it; ``time`` in POSIX seconds."""
+    source = sighting.source
+    return AlarmEvent(
+        id=event_id,
+        gateway=gateway,
+        site=source.site if source else None,
+        endpoint=source.endpoint if source else None,
+        signal=sighting.signal.value,
+        category=sighting.category,
+        code=sighting.code,
+        account=sighting.account,
+        zone=sighting.zone,
+        text=sighting.text,
+        time=timestamp(time),
+        seq=seq,
+        boot=boot,
+        drill=drill,
+        stored=stored,
+    )
+
+
+def _time(wall: float | None) -> str | None:
+    return None if wall is None else timestamp(wall)

@@ -1,0 +1,38 @@
+"""The keyer process: ``python -m gateway.cli.keyer DESCRIPTOR LOCK LEVEL``, started by the daemon.
+
+Light on purpose: no typer, pydantic, numpy or asyncio. It ends when its daemon's socket closes and
+for no other reason than that or a kill -9, after which closing the ports unkeys them.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from drivers import registry
+from gateway.keyer.process import KeyerProcess
+from gateway.ops import logging as log
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the daemon at the other end of an inherited socket; the exit status."""
+    descriptor, lock, level = arguments
+    # Ctrl-C and a service manager's stop reach every process at once; the daemon decides when.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    log.set_up(level)
+    daemon = socket.socket(fileno=int(descriptor))
+    daemon.set_inheritable(False)
+    try:
+        KeyerProcess(daemon, Path(lock), registry).run()
+    except OSError as error:
+        logging.getLogger("gateway.keyer").critical("the keyer cannot work: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+"""One keyer process as seen from the daemon: its socket, its end, its silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gateway
+from gateway.errors import KeyerError
+from gateway.keyer.protocol import MAX_MESSAGE_BYTES, ToKeyer, to_bytes
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class KeyerConnection:
+    """The socket to one keyer process, and that process. Call on the loop; ``hear`` comes on it."""
+
+    def __init__(
+        self,
+        ours: socket.socket,
+        process: subprocess.Popen[bytes],
+        hear: Callable[[bytes], None],
+    ) -> None:
+        self._socket = ours
+        self._process = process
+        self._hear = hear
+        self._loop = asyncio.get_running_loop()
+        self._unsent: deque[bytes] = deque()
+        self._heard_at = time.monotonic()
+        self._ended = asyncio.Event()
+        self._loop.add_reader(ours, self._read)
+
+    @classmethod
+    def start(cls, lock: Path, log_level: str, hear: Callable[[bytes], None]) -> KeyerConnection:
+        """Start the process.
+
+        Raises:
+            KeyerError: it could not be started.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            ours.setblocking(False)
+            command = _command(theirs.fileno(), lock, log_level)
+            # -P keeps the working directory out of the import path; ours may lie there.
+            root = str(Path(gateway.__file__).parents[1])
+            path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,  # a terminal's Ctrl-C is for the daemon
+                    env={**os.environ, "PYTHONPATH": path},
+                )
+            except OSError as error:
+                ours.close()
+                raise KeyerError(f"the keyer cannot be started: {error}") from error
+        return cls(ours, process, hear)
+
+    def send_now(self, message: ToKeyer) -> bool:
+        """Send at once or not at all; whether it was sent."""
+        if self._unsent:
+            return False
+        try:
+            self._socket.send(to_bytes(message))
+        except OSError:
+            return False
+        return True
+
+    def send(self, message: ToKeyer) -> None:
+        """Send, after what is queued."""
+        data = to_bytes(message)
+        if len(data) > MAX_MESSAGE_BYTES:
+            _LOGGER.error("a message of %d bytes is too long for the keyer", len(data))
+            return
+        self._unsent.append(data)
+        self._write()
+
+    async def wait(self, seconds: float) -> None:
+        """Until the process has ended, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    def look(self, silence: float) -> None:
+        """Make sure that it is alive.
+
+        Raises:
+            KeyerError: it has ended, or has been silent for ``silence`` seconds.
+        """
+        if not self._ended.is_set():
+            self._read()  # what came while this process itself was stopped or busy
+        if self._ended.is_set():
+            try:
+                status = self._process.wait(timeout=0)
+            except subprocess.TimeoutExpired:
+                raise KeyerError("the keyer has ended") from None
+            raise KeyerError(f"the keyer has ended with status {status}")
+        silent = time.monotonic() - self._heard_at
+        if silent > silence:
+            self._process.kill()  # its ports close and so release
+            raise KeyerError(f"the keyer was silent for {silent:.1f} s and was killed")
+
+    def close(self) -> None:
+        """Let the keyer go; it releases and ends by itself."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        threading.Thread(target=self._process.wait, name="keyer.reap", daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = self._socket.recv(MAX_MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(self._socket)
+                self._ended.set()
+                return
+            self._heard_at = time.monotonic()
+            self._hear(data)
+
+    def _write(self) -> None:
+        while self._unsent:
+            try:
+                self._socket.send(self._unsent[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._write)
+                return
+            except OSError:  # it has ended; reading says so
+                self._unsent.clear()
+            else:
+                self._unsent.popleft()
+        self._loop.remove_writer(self._socket)
+
+
+def _command(descriptor: int, lock: Path, log_level: str) -> Sequence[str]:
+    module = "gateway.cli.keyer"
+    return (sys.executable, "-P", "-m", module, str(descriptor), str(lock.absolute()), log_level)

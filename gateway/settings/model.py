@@ -3,17 +3,30 @@
 The string below a field is its description: it goes into the JSON Schema for editors and into
 ``docs/configuration.md``. Models are frozen and strict: a scalar of the wrong YAML type is an
 error, never converted, and an unknown key is an error. References between parts (a plan that
-names a group) are checked in `gateway.settings.references`.
+names a group) are marked here with `Refers` and checked in `gateway.settings.references`.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from gateway.settings.addresses import broker_address, listen_address
+from gateway.settings.drivers import DriverChoice, DriverOf
+from gateway.settings.markers import Refers
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """A name that goes into a topic (contract, head)."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+"""What is for people, or for a protocol; never empty."""
 
 
 def _listed(value: object) -> object:
@@ -23,8 +36,28 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-OneOrMany = Annotated[tuple[Identifier, ...], BeforeValidator(_listed)]
-"""One name, or a list of them."""
+def _valid_broker(text: str) -> str:
+    broker_address(text)
+    return text
+
+
+def _valid_listen(text: str) -> str:
+    listen_address(text)
+    return text
+
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], Field(strict=False)]
+"""A YAML list; tuple because settings are frozen."""
+OneOrMany = Annotated[
+    tuple[T, ...], BeforeValidator(_listed, json_schema_input_type=T | list[T]), Field(strict=False)
+]
+"""One value, or a list of them."""
+
+SiteName = Annotated[Identifier, Refers("sites")]
+InputName = Annotated[Identifier, Refers("inputs")]
+TalkgroupName = Annotated[Identifier, Refers("talkgroups")]
+GroupName = Annotated[Identifier, Refers("groups")]
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
@@ -43,34 +76,16 @@ class _Model(BaseModel):
     )
 
 
-T = TypeVar("T")
-Listed = Annotated[tuple[T, ...], Field(strict=False)]
-"""A YAML list; tuple because settings are frozen."""
-
-
-@dataclass(frozen=True, slots=True)
-class DriverChoice:
-    """``driver: NAME`` with that driver's own options, already validated.
-
-    ``options`` is an instance of the driver's options dataclass; nobody but the driver looks in.
-    ``required`` says that a gateway without this device must not start.
-    """
-
-    driver: str
-    options: object
-    required: bool = False
-
-
 class Mqtt(_Model):
     """The broker and how to reach it."""
 
-    broker: str = "embedded"
+    broker: Annotated[str, AfterValidator(_valid_broker)] = "embedded"
     """``embedded`` (a mosquitto of our own), ``mqtt://host:port`` or ``mqtts://host:port``."""
-    listen: str = "127.0.0.1:1883"
+    listen: Annotated[str, AfterValidator(_valid_listen)] = "127.0.0.1:1883"
     """``host:port`` on which the embedded broker listens. Beyond loopback it needs users and TLS."""
     root: Identifier = "baiying"
     """First level of every topic."""
-    username: str | None = None
+    username: Text | None = None
     """MQTT user name; default is the gateway's name. It must be that name where the broker's ACL follows the contract."""
     password_file: Path | None = None
     """File whose first line is the password."""
@@ -87,7 +102,7 @@ class Mqtt(_Model):
 class Site(_Model):
     """Premises of one organisation (单位)."""
 
-    name: str
+    name: Text
     """Name for people."""
     class_: Identifier = Field(alias="class")
     """Kind of organisation: hospital, school, bank, mall ..."""
@@ -106,35 +121,35 @@ class Endpoint(_Model):
 
     kind: Literal["button", "intercom", "radio", "relay", "camera"]
     """What it is."""
-    site: Identifier
+    site: SiteName
     """Where it is."""
     place: Identifier | None = None
     """A spot at the site; endpoints that share it belong together (the button, intercom and camera of one gate)."""
-    name: str | None = None
+    name: Text | None = None
     """Name for people; default is the key."""
-    input: Identifier | None = None
+    input: InputName | None = None
     """The alarm input that it raises through."""
     line: Identifier | None = None
     """The line of that input (gpio, virtual)."""
-    account: str | None = None
+    account: Text | None = None
     """The panel's account digits, quoted."""
-    zone: str | None = None
+    zone: Text | None = None
     """The panel's zone or user digits, quoted; without it every zone of the account that no other endpoint has."""
     category: Identifier | None = None
     """Category of its alarms (panic, fire, medical ...); it wins over the panel's event code."""
     latch: bool | None = None
     """Whether its alarm stays until a person resets it; default is true for category panic, else false."""
-    talkgroup: Identifier | None = None
+    talkgroup: TalkgroupName | None = None
     """The talkgroup it speaks on and hears."""
-    hears: Listed[Identifier] = ()
+    hears: Listed[TalkgroupName] = ()
     """Further talkgroups that it hears."""
-    audio: DriverChoice | None = None
+    audio: Annotated[DriverChoice, DriverOf("audio")] | None = None
     """Audio driver: soundcard, udp, file."""
-    ptt: DriverChoice | None = None
+    ptt: Annotated[DriverChoice, DriverOf("ptt")] | None = None
     """How its transmitter is keyed: serial-line, gpio, pty. Without one it plays without keying."""
-    squelch: DriverChoice | None = None
+    squelch: Annotated[DriverChoice, DriverOf("squelch")] | None = None
     """How incoming speech is noticed: serial-line, gpio, pty, vox."""
-    camera: DriverChoice | None = None
+    camera: Annotated[DriverChoice, DriverOf("camera")] | None = None
     """Camera driver: rtsp, http, file."""
     priority: Priority = 100
     """Priority of its floor requests; only a strictly higher one pre-empts."""
@@ -151,7 +166,7 @@ class Endpoint(_Model):
 class Talkgroup(_Model):
     """A half-duplex voice channel with one talker at a time (通话组)."""
 
-    name: str | None = None
+    name: Text | None = None
     """Name for people; default is the key."""
     tot_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 30.0
     """Talk limit in seconds, counted from the first media packet (TS 24.380 T2)."""
@@ -170,11 +185,11 @@ class Talkgroup(_Model):
 class Group(_Model):
     """People who answer together (响应组)."""
 
-    name: str
+    name: Text
     """Name for people."""
     party: Identifier
     """Which of the parties it stands for in a quorum: police, hospital, street ..."""
-    talkgroup: Identifier
+    talkgroup: TalkgroupName
     """The talkgroup that it listens on."""
     street: Identifier | None = None
     """Street, for ``page_where``."""
@@ -189,45 +204,45 @@ class Group(_Model):
 class When(_Model):
     """What a plan is for. Every key given must match; a list matches any of its values."""
 
-    endpoint: OneOrMany = ()
+    endpoint: OneOrMany[Annotated[Identifier, Refers("endpoints", elsewhere=True)]] = ()
     """Endpoints."""
-    site: OneOrMany = ()
+    site: OneOrMany[SiteName] = ()
     """Sites."""
-    class_: OneOrMany = Field(default=(), alias="class")
+    class_: OneOrMany[Identifier] = Field(default=(), alias="class")
     """Classes of site."""
-    street: OneOrMany = ()
+    street: OneOrMany[Identifier] = ()
     """Streets of site."""
-    grid: OneOrMany = ()
+    grid: OneOrMany[Identifier] = ()
     """Grid cells of site."""
-    tag: OneOrMany = ()
+    tag: OneOrMany[Identifier] = ()
     """Tags of site; any of them."""
-    category: OneOrMany = ()
+    category: OneOrMany[Identifier] = ()
     """Categories of alarm; ``trouble`` is tamper, fault, battery and lost."""
-    code: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    code: OneOrMany[Text] = ()
     """Event codes, such as ``E120``."""
 
 
 class PageWhere(_Model):
     """Groups chosen by what they are. Every key given must match."""
 
-    street: OneOrMany = ()
+    street: OneOrMany[Identifier] = ()
     """Streets."""
-    grid: OneOrMany = ()
+    grid: OneOrMany[Identifier] = ()
     """Grid cells."""
-    class_: OneOrMany = Field(default=(), alias="class")
+    class_: OneOrMany[Identifier] = Field(default=(), alias="class")
     """Classes."""
-    party: OneOrMany = ()
+    party: OneOrMany[Identifier] = ()
     """Parties."""
-    tag: OneOrMany = ()
+    tag: OneOrMany[Identifier] = ()
     """Tags; any of them."""
 
 
 class Level(_Model):
     """One step of a plan. Widening only adds groups."""
 
-    name: str
+    name: Text
     """Name for people: 吹哨响应, 双向响应, 一呼百应."""
-    page: Listed[Identifier] = ()
+    page: Listed[GroupName] = ()
     """Groups called at this level."""
     page_where: PageWhere | None = None
     """Further groups, by what they are."""
@@ -242,7 +257,7 @@ class Level(_Model):
 class Plan(_Model):
     """Which groups are called for which signal, in which levels (预案). The first that matches is used."""
 
-    name: str | None = None
+    name: Text | None = None
     """Name for people; default is the key."""
     when: When = When()
     """What it is for; empty matches everything."""
@@ -259,13 +274,13 @@ class Settings(_Model):
     """This gateway's name; unique on the broker."""
     data_dir: Path = Path("data")
     """Folder for the journal, the control socket and the embedded broker's files."""
-    include: Listed[str] = ()
+    include: Listed[Text] = ()
     """Files to merge; a key set twice is an error."""
     mqtt: Mqtt = Mqtt()
     """The broker."""
     sites: dict[Identifier, Site] = {}
     """Premises, by name."""
-    inputs: dict[Identifier, DriverChoice] = {}
+    inputs: dict[Identifier, Annotated[DriverChoice, DriverOf("input")]] = {}
     """Alarm inputs, by name."""
     endpoints: dict[Identifier, Endpoint] = {}
     """Endpoints of this gateway, by name."""
@@ -275,7 +290,7 @@ class Settings(_Model):
     """Responder groups, by name."""
     plans: dict[Identifier, Plan] = {}
     """Plans, by name, in order of precedence."""
-    serves: Listed[Identifier] | None = None
+    serves: Listed[GroupName] | None = None
     """Groups whose pages this gateway receives; default: those whose talkgroup has an endpoint here."""
     dispositions: Listed[Identifier] | None = None
     """Dispositions that may close an incident; default: any."""

@@ -1,0 +1,94 @@
+"""Checks of devices: what no two users can have, and parts that need one another. Pure but for links.
+
+A driver's options may say what they occupy (``occupies() -> Iterable[str]``): a device path, an
+address, a chip's line, a file that is written. One endpoint's ptt and squelch may share a port,
+but not one line of a chip.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from gateway.settings.document import Loc, Mapping, Node, Scalar, Sequence, lookup
+from gateway.settings.drivers import DriverChoice
+from gateway.settings.findings import Finding, Subject
+
+_DEVICES = ("audio", "ptt", "squelch", "camera")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Devices used twice, and devices that are of no use alone."""
+    yield from _used_twice(subject)
+    for name, endpoint in subject.settings.endpoints.items():
+        loc = ("endpoints", name)
+        if endpoint.audio is None and subject.sound(*loc, "audio"):
+            for key, device in (("ptt", endpoint.ptt), ("squelch", endpoint.squelch)):
+                if device is not None:
+                    what = f"{key} without audio has nothing to key or to open"
+                    yield Finding((*loc, key), what, "add audio:")
+            if endpoint.kind in ("intercom", "radio"):
+                what = f"{endpoint.kind} without audio neither speaks nor hears"
+                yield Finding(loc, what, "add audio:", warning=True)
+        if endpoint.kind == "camera" and endpoint.camera is None and subject.sound(*loc):
+            yield Finding(loc, "a camera without camera: gives no picture", warning=True)
+
+
+def _devices(subject: Subject) -> Iterator[tuple[Loc, DriverChoice]]:
+    for name, choice in subject.settings.inputs.items():
+        yield ("inputs", name), choice
+    for name, endpoint in subject.settings.endpoints.items():
+        for key in _DEVICES:
+            choice = getattr(endpoint, key)
+            if choice is not None:
+                yield ("endpoints", name, key), choice
+
+
+def _used_twice(subject: Subject) -> Iterator[Finding]:
+    users: dict[str, Loc] = {}
+    for loc, choice in _devices(subject):
+        occupies = getattr(choice.options, "occupies", None)
+        for written in tuple(occupies()) if occupies is not None else ():
+            resource = _real(written)
+            user = users.setdefault(resource, loc)
+            shared_port = user != loc and user[:2] == loc[:2] and " line " not in resource
+            is_first = user is loc and _count(choice, written) == 1
+            if is_first or shared_port:
+                continue
+            if user is loc:
+                what = f"{written} is used twice here"
+            else:
+                what = f"{written} is used by {'.'.join(map(str, user))} already"
+            yield Finding(_where(subject, loc, written), what, f"see {subject.place(user)}")
+
+
+def _count(choice: DriverChoice, resource: str) -> int:
+    return sum(_real(other) == _real(resource) for other in choice.options.occupies())  # type: ignore[attr-defined]
+
+
+def _real(resource: str) -> str:
+    """The same text for the same thing: symbolic links to devices followed, ``localhost`` spelt out."""
+    if resource.startswith("/"):
+        path, separator, rest = resource.partition(" ")
+        return os.path.realpath(path) + separator + rest
+    return resource.replace("localhost:", "127.0.0.1:")
+
+
+def _where(subject: Subject, loc: Loc, resource: str) -> Loc:
+    """The option that names the resource, else the device."""
+    _, entry = lookup(subject.tree, loc)
+    for place, text in reversed(list(_scalars(entry.node, loc))):
+        if place[-1] != "driver" and text and resource.endswith(text.removeprefix("./")):
+            return place
+    return loc
+
+
+def _scalars(node: Node, loc: Loc) -> Iterator[tuple[Loc, str]]:
+    if isinstance(node, Scalar):
+        yield loc, node.text
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from _scalars(item, (*loc, index))
+    elif isinstance(node, Mapping):
+        for key, entry in node.entries.items():
+            yield from _scalars(entry.node, (*loc, key))

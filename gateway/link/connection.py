@@ -12,7 +12,7 @@ Rules:
 4. An incoming QoS 1 message is acknowledged after its handler has returned.
 5. Silence is death: a PINGREQ goes out twice per keep-alive, and without a byte from the broker
    for one keep-alive after it the connection is aborted. Below MQTT, TCP_USER_TIMEOUT and TCP
-   keep-alive notice a dead path within `Profile.path_timeout` (measured: 2.5 s, against more than 12).
+   keep-alive notice a dead path (`gateway.link.dial`).
 6. Malformed or oversized bytes end the connection; nothing is made of them.
 """
 
@@ -20,27 +20,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import cast
 
 import mqtt5
 
 from gateway.errors import LinkError
-from gateway.link.address import BrokerAddress
 
 _LOGGER = logging.getLogger(__name__)
 
 WINDOW = 64
 """QoS 1 publications in flight (faults.md, 2)."""
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds for name lookup, TCP, TLS and CONNACK together."""
-
 _REFUSED = 128
-"""MQTT 5, 2.4: reason codes from here on are failures."""
+"""MQTT 5, 2.4: reason codes from here on are failures. mqtt5's enums compare with int() only."""
 
 _ANY_PACKET = 268_435_460
 """Bytes; MQTT 5, 2.1.4."""
@@ -48,24 +44,12 @@ _ANY_PACKET = 268_435_460
 _FILTERS_PER_SUBSCRIBE = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What a connection is for, in numbers. Times in seconds."""
-
-    keep_alive: int = 5
-    path_timeout: float = 2.0
-    max_packet_bytes: int = 128 * 1024
-    send_buffer_bytes: int | None = None
-    """What the kernel may hold unsent (TCP_NOTSENT_LOWAT); None leaves it to the kernel."""
-
-
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One message on its way out."""
+    """One message on its way out: QoS 1 under a packet id, QoS 0 without one."""
 
     topic: str
     payload: bytes
-    qos: mqtt5.QoS = mqtt5.QoS.AT_LEAST_ONCE
     retain: bool = False
     expiry: int | None = None
     properties: tuple[tuple[str, str], ...] = ()
@@ -74,7 +58,7 @@ class Publication:
         return mqtt5.PublishPacket(
             self.topic,
             self.payload,
-            qos=self.qos,
+            qos=mqtt5.QoS.AT_MOST_ONCE if packet_id is None else mqtt5.QoS.AT_LEAST_ONCE,
             retain=self.retain,
             packet_id=packet_id,
             message_expiry_interval=self.expiry,
@@ -175,8 +159,7 @@ class Connection(asyncio.Protocol):
     # What the transport says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._write(self._hello.write())
 
     def data_received(self, data: bytes) -> None:
@@ -221,7 +204,7 @@ class Connection(asyncio.Protocol):
         match packet:
             case mqtt5.PublishPacket():
                 self._received(packet)
-                if packet.qos is mqtt5.QoS.AT_LEAST_ONCE and packet.packet_id is not None:
+                if packet.qos == mqtt5.QoS.AT_LEAST_ONCE and packet.packet_id is not None:
                     self._write(mqtt5.PubAckPacket(packet.packet_id).write())
             case mqtt5.PubAckPacket():
                 self._acknowledged(packet)
@@ -238,7 +221,7 @@ class Connection(asyncio.Protocol):
                 raise _Malformed(f"unexpected {type(packet).__name__}")
 
     def _greeted(self, packet: mqtt5.ConnAckPacket) -> None:
-        if packet.reason_code is not mqtt5.ConnAckReasonCode.SUCCESS:
+        if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             reason = _words(packet.reason_code)
             self.abort(f"the broker refused us: {reason}")
             return
@@ -274,7 +257,7 @@ class Connection(asyncio.Protocol):
     def _acknowledged(self, packet: mqtt5.PubAckPacket) -> None:
         acknowledged = self._in_flight.pop(packet.packet_id, None)
         if acknowledged is not None and not acknowledged.done():
-            if packet.reason_code >= _REFUSED:
+            if int(packet.reason_code) >= _REFUSED:
                 reason = _words(packet.reason_code)
                 acknowledged.set_exception(LinkError(f"the broker refused the message: {reason}"))
             else:
@@ -287,7 +270,7 @@ class Connection(asyncio.Protocol):
     def _subscribed(self, packet: mqtt5.SubAckPacket) -> None:
         filters = self._subscribing.pop(packet.packet_id, ())
         for topic_filter, code in zip(filters, packet.reason_codes, strict=False):
-            if code >= _REFUSED:
+            if int(code) >= _REFUSED:
                 _LOGGER.warning(
                     "%s: the broker refused the subscription to %s: %s",
                     self._hello.client_id,
@@ -345,86 +328,3 @@ def _read(view: memoryview) -> tuple[mqtt5.Packet, int] | None:
         if type(error).__name__ != "PanicException":
             raise
         raise _Malformed("a string is not UTF-8") from None
-
-
-async def connect(
-    address: BrokerAddress,
-    profile: Profile,
-    hello: mqtt5.ConnectPacket,
-    received: Callable[[mqtt5.PublishPacket], None],
-    writable: Callable[[bool], None] | None = None,
-) -> Connection:
-    """Open a connection and wait for CONNACK, `CONNECT_TIMEOUT` seconds in all.
-
-    ``received`` gets each PUBLISH, on the loop, and must not raise.
-
-    Raises:
-        LinkError: the broker cannot be reached or refuses.
-    """
-    loop = asyncio.get_running_loop()
-    connection: Connection | None = None
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            context = None
-            if address.tls is not None:
-                context = await loop.run_in_executor(None, address.tls.context)
-            opened = await _open(address, profile)
-            try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(hello, received, writable),
-                    sock=opened,
-                    ssl=context,
-                    server_hostname=address.host if context else None,
-                )
-            except BaseException:
-                opened.close()
-                raise
-            await connection.established
-    except TimeoutError:
-        if connection is not None:
-            connection.abort("no CONNACK")
-        raise LinkError(f"{address}: no answer within {CONNECT_TIMEOUT:g} s") from None
-    except OSError as error:  # ssl.SSLError is one
-        raise LinkError(f"{address}: {error.strerror or error}") from error
-    except LinkError as error:
-        raise LinkError(f"{address}: {error}") from error
-    except BaseException:
-        if connection is not None:
-            connection.abort("cancelled")
-        raise
-    return connection
-
-
-async def _open(address: BrokerAddress, profile: Profile) -> socket.socket:
-    """A connected TCP socket to the first of the host's addresses that answers."""
-    loop = asyncio.get_running_loop()
-    failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, where in await loop.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM
-    ):
-        sock = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
-        try:
-            _tune(sock, profile)
-            await loop.sock_connect(sock, where)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failure
-
-
-def _tune(sock: socket.socket, profile: Profile) -> None:
-    tcp = socket.IPPROTO_TCP
-    # Without it voice stalls for 40 ms behind Nagle and delayed ACK (measured).
-    sock.setsockopt(tcp, socket.TCP_NODELAY, 1)
-    sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(profile.path_timeout * 1000))
-    # TCP_USER_TIMEOUT counts only while something is unacknowledged: probes see to that.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(tcp, socket.TCP_KEEPIDLE, 1)
-    sock.setsockopt(tcp, socket.TCP_KEEPINTVL, 1)
-    if profile.send_buffer_bytes is not None:
-        sock.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, profile.send_buffer_bytes)

@@ -12,7 +12,8 @@ import mqtt5
 from gateway.errors import LinkError
 from gateway.link.address import BrokerAddress
 from gateway.link.backoff import Backoff
-from gateway.link.connection import Connection, Profile, connect
+from gateway.link.connection import Connection
+from gateway.link.dial import Profile, connect
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.link.address import BrokerAddress
-from gateway.link.connection import Profile
+from gateway.link.dial import Profile
 from gateway.link.session import ControlLink
 from gateway.ops.counters import Counters
 

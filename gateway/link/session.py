@@ -25,7 +25,8 @@ import mqtt5
 
 from gateway.errors import LinkError
 from gateway.link.address import BrokerAddress
-from gateway.link.connection import Connection, Profile, Publication
+from gateway.link.connection import Connection, Publication
+from gateway.link.dial import Profile
 from gateway.link.keeper import Keeper
 from gateway.link.presence import Presence, State
 from gateway.link.retained import Retained, Value

@@ -1,4 +1,4 @@
-"""The topic table of the contract, section 1: building and parsing. Pure.
+"""The topic table of the contract, section 1: its rows, building and parsing. Pure.
 
 The last level of every topic is its publisher's own name (under ``gateway/`` it is the level
 after), which is what lets a broker's ACL give each client its own leaves and nothing else.
@@ -10,6 +10,139 @@ import re
 from dataclasses import dataclass
 
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of the table: ``template`` is the topic below the root, with ``{names}``.
+
+    ``owner`` is the name in it that must be the publisher's own. ``expiry`` is the message expiry
+    in words, None where it has none.
+    """
+
+    name: str
+    template: str
+    owner: str
+    qos: int
+    retained: bool
+    payload: str
+    publisher: str
+    expiry: str | None = None
+
+    def pattern(self, owner: str, other: str = "+") -> str:
+        """The template as a filter: ``owner`` for the publisher's level, ``other`` for the rest."""
+        return "/".join(
+            level if not level.startswith("{") else owner if level[1:-1] == self.owner else other
+            for level in self.template.split("/")
+        )
+
+
+TABLE = (
+    Row(
+        name="status",
+        template="gateway/{gateway}/status",
+        owner="gateway",
+        qos=1,
+        retained=True,
+        payload="Status",
+        publisher="each gateway; also its will",
+    ),
+    Row(
+        name="endpoint",
+        template="gateway/{gateway}/endpoint/{endpoint}",
+        owner="gateway",
+        qos=1,
+        retained=True,
+        payload="EndpointState",
+        publisher="each gateway",
+    ),
+    Row(
+        name="voice",
+        template="talkgroup/{talkgroup}/voice/{client}",
+        owner="client",
+        qos=0,
+        retained=False,
+        payload="RtpPacket",
+        publisher="the talker's client",
+        expiry="max_age_s of the talkgroup, rounded up",
+    ),
+    Row(
+        name="request",
+        template="talkgroup/{talkgroup}/request/{client}",
+        owner="client",
+        qos=0,
+        retained=False,
+        payload="FloorRequest",
+        publisher="whoever wants to talk",
+    ),
+    Row(
+        name="floor",
+        template="talkgroup/{talkgroup}/floor/{client}",
+        owner="client",
+        qos=1,
+        retained=True,
+        payload="FloorState",
+        publisher="the floor controller",
+    ),
+    Row(
+        name="answer",
+        template="talkgroup/{talkgroup}/answer/{asker}/{client}",
+        owner="client",
+        qos=0,
+        retained=False,
+        payload="FloorAnswer",
+        publisher="the floor controller",
+    ),
+    Row(
+        name="alarm",
+        template="alarm/{gateway}",
+        owner="gateway",
+        qos=1,
+        retained=False,
+        payload="AlarmEvent",
+        publisher="the gateway that sensed it",
+    ),
+    Row(
+        name="page",
+        template="group/{group}/page/{client}",
+        owner="client",
+        qos=1,
+        retained=False,
+        payload="Page",
+        publisher="the incident's owner",
+        expiry="60 s",
+    ),
+    Row(
+        name="action",
+        template="incident/{incident}/action/{client}",
+        owner="client",
+        qos=1,
+        retained=False,
+        payload="Action",
+        publisher="a person's client, or a machine",
+    ),
+    Row(
+        name="picture",
+        template="incident/{incident}/picture/{client}",
+        owner="client",
+        qos=1,
+        retained=True,
+        payload="Picture",
+        publisher="the gateway of the camera",
+        expiry="86,400 s once the incident is closed",
+    ),
+    Row(
+        name="incident",
+        template="incident/{incident}/state/{client}",
+        owner="client",
+        qos=1,
+        retained=True,
+        payload="IncidentState",
+        publisher="the incident's owner",
+        expiry="86,400 s once the incident is closed",
+    ),
+)
+"""Every topic there is; the embedded broker's ACL and docs/asyncapi.yaml are made from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import mqtt5
 
 from gateway.link.address import BrokerAddress
-from gateway.link.connection import Connection, Profile, Publication
+from gateway.link.connection import Connection, Publication
+from gateway.link.dial import Profile
 from gateway.link.keeper import Keeper
 from gateway.link.outbox import Outbox
 from gateway.link.subscriptions import Subscriptions
@@ -88,7 +89,7 @@ class VoiceLink:
         if self._connection is None:
             self._counters.add("voice_link.unsent")
             return False
-        packet = Publication(topic, payload, qos=mqtt5.QoS.AT_MOST_ONCE, expiry=expiry).packet()
+        packet = Publication(topic, payload, expiry=expiry).packet()
         if self._blocked:
             self._outbox.put(packet, voice=voice, now=asyncio.get_running_loop().time())
             self._count_drops()

@@ -20,7 +20,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if subject.settings.dispositions == ():
         what = "no disposition is valid, so that no incident could ever be closed"
         yield Finding(("dispositions",), what, "list some, or remove the key")
-    if subject.validated.sound("mqtt"):
+    if subject.sound("mqtt", "broker"):
         yield from _mqtt(subject)
 
 
@@ -28,7 +28,8 @@ def _mqtt(subject: Subject) -> Iterator[Finding]:
     mqtt = subject.settings.mqtt
     external = broker_address(mqtt.broker)
     for present, absent in (("cert_file", "key_file"), ("key_file", "cert_file")):
-        if getattr(mqtt, present) is not None and getattr(mqtt, absent) is None:
+        given = getattr(mqtt, present) is not None and getattr(mqtt, absent) is None
+        if given and subject.sound("mqtt", absent):
             yield Finding(("mqtt", present), f"{present} needs a {absent}", f"add {absent}:")
     if external is None:
         yield from _embedded(subject)
@@ -46,15 +47,16 @@ def _mqtt(subject: Subject) -> Iterator[Finding]:
 
 def _embedded(subject: Subject) -> Iterator[Finding]:
     mqtt = subject.settings.mqtt
-    if not listen_address(mqtt.listen).is_loopback:
+    if subject.sound("mqtt", "listen") and not listen_address(mqtt.listen).is_loopback:
         missing = [
-            key for key in ("users_file", "cert_file", "key_file") if getattr(mqtt, key) is None
+            key
+            for key in ("users_file", "cert_file", "key_file")
+            if getattr(mqtt, key) is None and subject.sound("mqtt", key)
         ]
         if missing:
             what = f"{mqtt.listen} is open to the network, without users and TLS"
             hint = f"add {', '.join(missing)}, or listen on 127.0.0.1"
-            loc = ("mqtt", "listen")
-            yield Finding(loc, what, hint)
+            yield Finding(("mqtt", "listen"), what, hint)
     for key in ("password_file", "ca_file"):
         if getattr(mqtt, key) is not None:
             what = f"{key} is for an external broker; the embedded one makes its own passwords"

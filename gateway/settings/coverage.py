@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway.alarm import plan as plans
 from gateway.pieces import groups_of, plans_of, sites_of, sources_of
+from gateway.settings.document import Loc
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.wording import suggestion_or_list
 
@@ -17,7 +18,9 @@ def check(subject: Subject) -> Iterator[Finding]:
     every = plans_of(subject.settings)
     for plan in every:
         yield from _levels(subject, plan, groups)
-    if subject.sound("plans"):
+    if all(name in subject.settings.plans for name in subject.names("plans")) and all(
+        subject.sound("plans", name, "when") for name in subject.settings.plans
+    ):
         yield from _sources(subject, every)
 
 
@@ -38,12 +41,14 @@ def _levels(
         yield Finding(("plans", plan.name), "this plan calls nobody", "add page: or page_where:")
         return
     for index, level in enumerate(plan.levels):
+        called = plans.level_groups(plan, index, groups)
         if not all(sound[: index + 1]):
-            return
-        if not adding[index]:
+            called = tuple(groups)  # whom a mistyped name means is not known: anybody
+        elif not adding[index]:
             what = f"level {level.name} adds nobody"
             yield Finding((*loc, index), what, "add page: or page_where:", warning=True)
-        yield from _quorum(subject, plan, index, groups)
+        parties = {groups[name].party for name in called}
+        yield from _quorum(subject, (*loc, index, "answered_by"), level.answered_by, parties)
 
 
 def _all_there(subject: Subject, plan: str) -> bool:
@@ -56,14 +61,9 @@ def _all_there(subject: Subject, plan: str) -> bool:
 
 
 def _quorum(
-    subject: Subject, plan: plans.Plan, index: int, groups: Mapping[str, plans.GroupFacts]
+    subject: Subject, loc: Loc, wanted: tuple[str, ...] | None, parties: set[str]
 ) -> Iterator[Finding]:
-    loc = ("plans", plan.name, "levels", index, "answered_by")
-    wanted = plan.levels[index].answered_by
-    if wanted is None or not subject.sound(*loc):
-        return
-    parties = {groups[name].party for name in plans.level_groups(plan, index, groups)}
-    for position, party in enumerate(wanted):
+    for position, party in enumerate(wanted or () if subject.sound(*loc) else ()):
         if party not in parties:
             what = f"no group that this level calls is of party {party!r}, so it is never answered"
             yield Finding((*loc, position), what, suggestion_or_list(party, sorted(parties)))
@@ -84,8 +84,7 @@ def _sources(subject: Subject, every: tuple[plans.Plan, ...]) -> Iterator[Findin
         if not chosen:
             kind = f"of category {source.category} " if source.category else ""
             what = f"no plan covers its alarms {kind}at site {site.name} (class {site.class_})"
-            hint = "add a plan for it, or one with when: {} as the last"
-            yield Finding(loc, f"{what}; nobody would be called".replace(";", ":"), hint)
+            yield Finding(loc, what, "add a plan for it, or one with when: {} as the last")
         for plan in chosen:
             if len(plan.levels) == 1:
                 what = f"its plan {plan.name} has no second level, should nobody answer"

@@ -46,24 +46,25 @@ def _devices(subject: Subject) -> Iterator[tuple[Loc, DriverChoice]]:
 
 def _used_twice(subject: Subject) -> Iterator[Finding]:
     users: dict[str, Loc] = {}
+    told: set[tuple[Loc, Loc]] = set()
     for loc, choice in _devices(subject):
         occupies = getattr(choice.options, "occupies", None)
         for written in tuple(occupies()) if occupies is not None else ():
             resource = _real(written)
-            user = users.setdefault(resource, loc)
-            shared_port = user != loc and user[:2] == loc[:2] and " line " not in resource
-            is_first = user is loc and _count(choice, written) == 1
-            if is_first or shared_port:
+            user = users.get(resource)
+            if user is None:
+                users[resource] = loc
                 continue
-            if user is loc:
-                what = f"{written} is used twice here"
+            one_port = user != loc and user[:2] == loc[:2] and " line " not in resource
+            if one_port or (user, loc[:2]) in told:
+                continue
+            told.add((user, loc[:2]))  # one mistake, also where a radio's ptt and squelch share it
+            where = _where(subject, loc, written)
+            if user == loc:
+                yield Finding(where, f"{written} is used twice here")
             else:
                 what = f"{written} is used by {'.'.join(map(str, user))} already"
-            yield Finding(_where(subject, loc, written), what, f"see {subject.place(user)}")
-
-
-def _count(choice: DriverChoice, resource: str) -> int:
-    return sum(_real(other) == _real(resource) for other in choice.options.occupies())  # type: ignore[attr-defined]
+                yield Finding(where, what, f"see {subject.place(user)}")
 
 
 def _real(resource: str) -> str:

@@ -52,7 +52,8 @@ class Subject:
     def sound(self, *loc: str | int) -> bool:
         """Whether a part is as written (nothing repaired) and every name in it is known."""
         return self.validated.sound(*loc) and not any(
-            reference.loc[: len(loc)] == loc for reference in self.unknown
+            reference.loc[: len(loc)] == loc and not reference.mark.elsewhere
+            for reference in self.unknown
         )
 
     def place(self, loc: Loc) -> Place:

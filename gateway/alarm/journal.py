@@ -27,16 +27,17 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from gateway.alarm import journal_schema
+from gateway.alarm.journal_rows import Kind, Row, Stored
 from gateway.alarm.journal_writer import Unit, Writer
 from gateway.errors import StorageError
+
+__all__ = ["Journal", "Kind", "Row", "Stored", "scan"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,51 +48,13 @@ _CLOSE_TIMEOUT = 3.0
 """Seconds for the last commits at `Journal.close`; SIGTERM has 5 s in all."""
 
 _INSERT = "INSERT INTO events (wall, kind, key, body) VALUES (?, ?, ?, ?)"
+_BETWEEN = "SELECT * FROM events WHERE wall >= ? AND wall < ? ORDER BY seq"
 _OF_KIND = "SELECT * FROM events WHERE kind = ? AND wall >= ? ORDER BY seq"
 _STANDING = (
     "SELECT events.* FROM standing JOIN events USING (seq) WHERE standing.kind = ? ORDER BY seq"
 )
 
 _T = TypeVar("_T")
-
-
-class Kind(StrEnum):
-    """What a row is. Any other text may be stored too; only these mean something to a reader."""
-
-    SIGNAL = "signal"
-    """An AlarmEvent payload; key: its id. Stands until `PUBLISHED` with the same key."""
-    PUBLISHED = "published"
-    """The signal of this key has reached the broker; no body."""
-    INCIDENT = "incident"
-    """A snapshot of an incident; key: its id. JSON whose member ``state`` is the IncidentState."""
-    CLOSED = "incident-closed"
-    """The last snapshot of an incident; the same form."""
-    ACTION = "action"
-    """An Action payload; key: the incident's id."""
-    PAGE_SEEN = "page-seen"
-    """A page that this gateway has received; key: its id."""
-    NOTE = "note"
-    """Anything worth keeping for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One thing to be stored."""
-
-    kind: str
-    key: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One stored row; ``wall`` is the POSIX time at which it was handed to the journal."""
-
-    seq: int
-    wall: float
-    kind: str
-    key: str
-    body: bytes
 
 
 class Journal:
@@ -233,7 +196,7 @@ class Journal:
 
     async def events(self, since: float, until: float) -> tuple[Stored, ...]:
         """Everything stored in ``since`` <= wall < ``until`` (POSIX seconds), in order."""
-        return await asyncio.to_thread(read_events, self._path, since, until)
+        return await asyncio.to_thread(lambda: tuple(scan(self._path, since, until)))
 
     def _insertion(self, rows: Sequence[Row]) -> Unit:
         wall = self._wall()
@@ -280,39 +243,36 @@ class Journal:
                 future.set_result(results[index])
 
     async def _read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
-        return await asyncio.to_thread(read, self._path, query)
+        def read() -> _T:
+            connection = journal_schema.open_reader(self._path)
+            try:
+                return query(connection)
+            except sqlite3.Error as error:
+                raise journal_schema.storage_error(self._path, error) from error
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(read)
 
     def _release_lock(self) -> None:
         os.close(self._lock_descriptor)
         self._lock_descriptor = -1
 
 
-def read(path: Path, query: Callable[[sqlite3.Connection], _T]) -> _T:
-    """Run a query on a read-only connection of its own; blocks, and holds no writer up.
+def scan(path: Path, since: float, until: float) -> Iterator[Stored]:
+    """Everything stored in ``since`` <= wall < ``until`` (POSIX seconds), in order, row by row.
 
     Raises:
         StorageError: there is no journal, or it cannot be read.
     """
     connection = journal_schema.open_reader(path)
     try:
-        return query(connection)
+        for row in connection.execute(_BETWEEN, (since, until)):
+            yield Stored(*row)
     except sqlite3.Error as error:
         raise journal_schema.storage_error(path, error) from error
     finally:
         connection.close()
-
-
-def read_events(path: Path, since: float, until: float) -> tuple[Stored, ...]:
-    """Everything stored in ``since`` <= wall < ``until`` (POSIX seconds), in order; see `read`."""
-    return read(
-        path,
-        lambda connection: _stored(
-            connection,
-            "SELECT * FROM events WHERE wall >= ? AND wall < ? ORDER BY seq",
-            since,
-            until,
-        ),
-    )
 
 
 def _stored(connection: sqlite3.Connection, query: str, *values: object) -> tuple[Stored, ...]:

@@ -28,7 +28,7 @@ from gateway.alarm.inbox import (
     Send,
     Settled,
 )
-from gateway.alarm.journal import Kind, Row, Stored
+from gateway.alarm.journal_rows import Kind, Row, Stored
 from gateway.errors import LinkError, RemoteProtocolError, StorageError
 from gateway.link.messages import Action, ActionName, IncidentState, Page, decode, encode
 from gateway.link.topics import Topics

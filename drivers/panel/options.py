@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le, MinLen
 
+from gateway.ports import AlarmSignal
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelOptions:
@@ -33,3 +35,9 @@ class PanelOptions:
 
     def occupies(self) -> Iterable[str]:
         return (self.port,)
+
+    def meaning_of(self, code: str) -> AlarmSignal | None:
+        """What an event code (``E120``, ``R401``, ``PA``) says; None where it is none."""
+        from drivers.panel.signals import meaning_of  # the tables are not needed to validate
+
+        return meaning_of(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from drivers.panel import contact_id, sia
 from drivers.panel.surgard import ContactIdLine, SiaLine, Undecoded
 from gateway.ports import AlarmSignal, SignalKind
@@ -29,3 +31,15 @@ def signal_of(frame: ContactIdLine | SiaLine | Undecoded) -> AlarmSignal:
         category=said.category,
         text=said.text,
     )
+
+
+def meaning_of(code: str) -> AlarmSignal | None:
+    """What an event code says without a line around it; None where it is no code of ours."""
+    if re.fullmatch(r"[ERP][0-9A-F]{3}", code):
+        said = contact_id.meaning(code[0], code[1:])
+        code = f"{'R' if code[0] == 'R' else 'E'}{code[1:]}"
+    elif re.fullmatch(r"[A-Z]{2}", code):
+        said = sia.meaning(code)
+    else:
+        return None
+    return AlarmSignal(signal=said.signal, code=code, category=said.category, text=said.text)

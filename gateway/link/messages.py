@@ -1,27 +1,38 @@
 """The JSON payloads of the contract, section 2, as frozen dataclasses. Pure codec.
 
-Rules: UTF-8 JSON; unknown fields are ignored; duplicate keys, NaN and infinities, nesting deeper
-than 16 and payloads over 64 KiB are refused with `RemoteProtocolError`. What is not known is
-null, never absent; fields that a payload has only "where it applies" are left out when unset.
-Times are RFC 3339 text (`gateway.moment`), durations float seconds in fields that end in ``_s``.
+Rules:
+
+1. UTF-8 JSON. Unknown fields are ignored. Duplicate keys, NaN and infinities (``1e999`` too),
+   lone surrogates, nesting deeper than 16 and payloads over 64 KiB are refused with
+   `RemoteProtocolError` (`gateway.link.strict_json`).
+2. What is not known is null, never absent. Fields that a payload has only "where it applies" are
+   left out when unset; a reader takes null for them as well.
+3. Times are RFC 3339 text (`gateway.moment`) that name an instant which exists; durations are
+   float seconds in fields that end in ``_s``; whole numbers fit the 53 bits that JSON readers have.
+4. UUIDs are written in lower case; a reader takes either and keeps what it read, so that the
+   sender finds its own id again in ``applied``.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from gateway.errors import LocalProtocolError, RemoteProtocolError
-
-MAX_PAYLOAD_BYTES = 64 * 1024
-MAX_DEPTH = 16
+from gateway.link.strict_json import strict_json
+from gateway.moment import parse_timestamp
 
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Uuid = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        description="a UUID; writers use version 7 in lower case",
+    ),
 ]
 Time = Annotated[
     str,
@@ -31,7 +42,7 @@ Time = Annotated[
     ),
 ]
 Octet = Annotated[int, msgspec.Meta(ge=0, le=255)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 Duration = Annotated[float, msgspec.Meta(ge=0)]
 Severity = Annotated[int, msgspec.Meta(ge=1, le=4)]
@@ -294,63 +305,49 @@ def decode(kind: type[M], payload: bytes) -> M:
     Raises:
         RemoteProtocolError: the payload is not what the contract says; nothing was made of it.
     """
-    return _convert(kind, strict_json(payload))
-
-
-def _convert(kind: type[M], value: object) -> M:
+    value = strict_json(payload)
+    if isinstance(value, dict):
+        if "v" not in value:  # has a default for us who write it, none for those who send it
+            raise RemoteProtocolError(f"{kind.__name__}: no field `v`")
+        for name in WHERE_IT_APPLIES.get(kind, ()):
+            if value.get(name, 0) is None:
+                del value[name]
     try:
-        return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as error:
+        message = msgspec.convert(value, kind, strict=True)
+        for time in _times(message):
+            parse_timestamp(time)
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise RemoteProtocolError(f"{kind.__name__}: {error}") from error
+    return message
 
 
-def strict_json(payload: bytes) -> Any:
-    """JSON that says one thing only: no duplicate key, NaN, depth over 16 or size over 64 KiB.
-
-    Raises:
-        RemoteProtocolError: it is none.
-    """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise RemoteProtocolError(f"payload of {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}")
-    _check_depth(payload)
-    try:
-        return json.loads(
-            payload.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RemoteProtocolError(f"no JSON: {error}") from error
+def _time_fields(kind: type) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        if hint is Time or (get_origin(hint) is not Annotated and Time in get_args(hint))
+    )
 
 
-def _check_depth(payload: bytes) -> None:
-    """Refuse deep nesting before a recursive parser meets it."""
-    depth = 0
-    in_string = escaped = False
-    for byte in payload:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise RemoteProtocolError(f"nested deeper than {MAX_DEPTH}")
-        elif byte in b"]}":
-            depth -= 1
+KINDS: tuple[type, ...] = get_args(Message)
+"""Every message class."""
+
+WHERE_IT_APPLIES = {
+    kind: tuple(one.name for one in dataclasses.fields(kind) if one.default is msgspec.UNSET)
+    for kind in KINDS
+}
+"""The fields that a payload may do without."""
+
+_TIME_FIELDS = {kind: _time_fields(kind) for kind in (*KINDS, GroupState, Breach)}
+"""The fields that are a `Time`, or a `Time` or null."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise RemoteProtocolError(f"key {twice!r} appears twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise RemoteProtocolError(f"{name} is no JSON number")
+def _times(message: object) -> Iterator[str]:
+    """Every time in a message; the pattern has seen to the form, not to the 31st of February."""
+    for name in _TIME_FIELDS[type(message)]:
+        time = getattr(message, name)
+        if time is not None:
+            yield time
+    if isinstance(message, IncidentState):
+        for part in (*message.groups.values(), *message.breaches):
+            yield from _times(part)

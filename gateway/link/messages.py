@@ -344,7 +344,7 @@ _TIME_FIELDS = {kind: _time_fields(kind) for kind in (*KINDS, GroupState, Breach
 
 def _times(message: object) -> Iterator[str]:
     """Every time in a message; the pattern has seen to the form, not to the 31st of February."""
-    for name in _TIME_FIELDS[type(message)]:
+    for name in _TIME_FIELDS.get(type(message), ()):
         time = getattr(message, name)
         if time is not None:
             yield time

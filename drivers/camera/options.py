@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
+
+from drivers.camera.http_message import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class RtspOptions:
         "use_attribute_docstrings": True,
     }
 
-    url: Annotated[str, MinLen(1)]
+    url: str
     """Address of the stream, ``rtsp://`` or ``rtsps://``, with user and password if need be."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How the video travels; ``tcp`` inside the RTSP connection loses no pictures."""
@@ -25,6 +27,10 @@ class RtspOptions:
     """Seconds without a picture after which the stream is opened again."""
     max_width_px: Annotated[int, Ge(160), Le(3840)] = 1280
     """Wider pictures are made smaller."""
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("rtsp://", "rtsps://")):
+            raise ValueError(f"url {self.url!r} is no rtsp:// or rtsps:// address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,7 @@ class HttpOptions:
         "use_attribute_docstrings": True,
     }
 
-    url: Annotated[str, MinLen(1)]
+    url: str
     """Address of the picture, ``http://`` or ``https://``."""
     username: str | None = None
     """User name; digest or basic authentication, as the camera asks."""
@@ -49,6 +55,9 @@ class HttpOptions:
     """PEM file of authorities to trust for ``https``; default is the system's."""
     timeout_s: Annotated[float, Ge(0.1), Le(60)] = 2.0
     """Seconds for one picture, all in all."""
+
+    def __post_init__(self) -> None:
+        Address.from_url(self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,10 @@ BEAT = b"1011           @    \x14"
 ACK, NAK = b"\x06", b"\x15"
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 class Receiver:
     """The alarm receiver at the far end of the line."""
 
@@ -295,12 +299,12 @@ async def test_port_that_another_program_holds_is_an_open_error(line):
 
 
 async def test_port_closes_when_the_driver_is_cancelled_and_opens_again(line):
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
     await line.open()
     line.task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await line.task
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files() == before
     line.sink.opened.clear()
     await line.open()
     await line.receiver.send(PRESS)

@@ -259,7 +259,7 @@ class IncidentState:
     latched: bool
     input: Literal["alarm", "restored"]
     talkgroup: str | None
-    groups: dict[str, GroupState]
+    groups: dict[Identifier, GroupState]
     breaches: tuple[Breach, ...]
     disposition: str | None
     closed: Time | None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 
 from gateway.errors import ConfigError, Problem
 from gateway.settings import broker, conditions, coverage, devices, references, sources
+from gateway.settings.document import Mapping, Place
 from gateway.settings.drivers import DriverCatalogue
 from gateway.settings.findings import Subject, unknown_references
 from gateway.settings.include import read
 from gateway.settings.model import Settings
 from gateway.settings.paths import anchored
-from gateway.settings.validate import validate
+from gateway.settings.validate import place_of, validate
 
 _CHECKS = (
     references.check,
@@ -40,6 +42,11 @@ class Examined:
     settings: Settings | None
     problems: tuple[Problem, ...]
     files: tuple[str, ...]
+    tree: Mapping
+
+    def place(self, *loc: str | int) -> Place:
+        """Where a key, or what is nearest to it, is written."""
+        return place_of(self.tree, loc)
 
 
 def load(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Loaded:
@@ -74,12 +81,25 @@ def examine(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Examine
             problems += [subject.problem(found) for check in _CHECKS for found in check(subject)]
     problems = _in_order(problems, source.files)
     failed = any(not problem.warning for problem in problems)
-    return Examined(None if failed else settings, tuple(problems), tuple(source.files))
+    return Examined(None if failed else settings, tuple(problems), tuple(source.files), source.tree)
 
 
 def _in_order(problems: list[Problem], files: list[str]) -> list[Problem]:
     order = {name: number for number, name in enumerate(files)}
     return sorted(
-        dict.fromkeys(problems),
+        dict.fromkeys(map(_printable, problems)),
         key=lambda problem: (order.get(problem.file, -1), problem.line, problem.column),
+    )
+
+
+def _printable(problem: Problem) -> Problem:
+    """One line for a terminal, whatever control characters a key or value holds."""
+    key, what, hint = map(_escaped, (problem.key, problem.what, problem.hint))
+    return dataclasses.replace(problem, key=key, what=what, hint=hint)
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )

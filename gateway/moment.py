@@ -35,7 +35,7 @@ def parse_timestamp(text: str) -> float:
     Raises:
         ValueError: the text is no RFC 3339 time, or has no zone.
     """
-    at = datetime.fromisoformat(text)
+    at = datetime.fromisoformat(text.upper())  # RFC 3339 takes t and z, fromisoformat does not
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return at.timestamp()

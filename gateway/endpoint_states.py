@@ -1,0 +1,143 @@
+"""The endpoints of this gateway as others see them: facts from both sides, published on change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gateway.link.messages import EndpointState, encode
+from gateway.link.topics import Topics
+from gateway.moment import timestamp
+from gateway.ops.clock import SystemClock
+
+DEGRADING = frozenset({"camera"})
+"""Faults that leave an endpoint able to do its main work."""
+
+InputName = Literal["normal", "alarm", "tamper", "fault"]
+
+
+class Link(Protocol):
+    """What is needed of the control connection."""
+
+    def set_retained(self, topic: str, payload: bytes, /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Facts:
+    kind: str
+    site: str
+    talkgroup: str | None = None
+    hears: tuple[str, ...] = ()
+    ptt: bool = False
+    squelch_open: bool = False
+    input: InputName | None = None
+    faults: dict[str, str] = field(default_factory=dict)
+    since: str = ""
+    published: tuple[object, ...] = ()
+
+
+class EndpointStates:
+    """EndpointState of every endpoint. Changes of one turn of the loop are published as one.
+
+    ``changed`` is told each new state, for the gateway's own roster.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        topics: Topics,
+        link: Link,
+        clock: SystemClock,
+        changed: Callable[[str, EndpointState | None], None],
+    ) -> None:
+        self._gateway = gateway
+        self._topics = topics
+        self._link = link
+        self._clock = clock
+        self._changed = changed
+        self._facts: dict[str, _Facts] = {}
+        self._dirty: set[str] = set()
+
+    def add(self, name: str, kind: str, site: str) -> None:
+        """An endpoint that there is from now on, or whose kind or site has changed."""
+        facts = self._facts.setdefault(name, _Facts(kind, site))
+        facts.kind, facts.site = kind, site
+        self._touch(name)
+
+    def remove(self, name: str) -> None:
+        """An endpoint that is no more; its topic is cleared."""
+        if self._facts.pop(name, None) is not None:
+            self._link.set_retained(self._topics.endpoint(self._gateway, name), b"")
+            self._changed(name, None)
+
+    def tuned(self, name: str, talkgroup: str | None, hears: tuple[str, ...]) -> None:
+        """Where it speaks and what else it plays."""
+        if facts := self._facts.get(name):
+            facts.talkgroup, facts.hears = talkgroup, hears
+            self._touch(name)
+
+    def lines(self, name: str, *, ptt: bool, squelch_open: bool) -> None:
+        if facts := self._facts.get(name):
+            facts.ptt, facts.squelch_open = ptt, squelch_open
+            self._touch(name)
+
+    def input(self, name: str, state: InputName | None) -> None:
+        """Its alarm input; None where it has none."""
+        if facts := self._facts.get(name):
+            facts.input = state
+            self._touch(name)
+
+    def fault(self, name: str, part: str, what: str | None) -> None:
+        """A fault of one part (``audio``, ``input``, ``keyer``, ``camera``), or None when it is well."""
+        facts = self._facts.get(name)
+        if facts is None:
+            return
+        if what is None:
+            facts.faults.pop(part, None)
+        else:
+            facts.faults[part] = what
+        self._touch(name)
+
+    def state(self, name: str) -> EndpointState:
+        """One endpoint as it is now."""
+        facts = self._facts[name]
+        faults = tuple(f"{part}: {what}" for part, what in sorted(facts.faults.items()))
+        health: Literal["ok", "degraded", "fault"] = "ok"
+        if facts.faults:
+            health = "degraded" if DEGRADING.issuperset(facts.faults) else "fault"
+        return EndpointState(
+            endpoint=name,
+            kind=facts.kind,
+            site=facts.site,
+            health=health,
+            faults=faults,
+            talkgroup=facts.talkgroup,
+            hears=facts.hears,
+            ptt=facts.ptt,
+            squelch_open=facts.squelch_open,
+            input="fault" if facts.input is not None and "input" in facts.faults else facts.input,
+            since=facts.since,
+        )
+
+    def _touch(self, name: str) -> None:
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._publish)
+        self._dirty.add(name)
+
+    def _publish(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for name in sorted(dirty & self._facts.keys()):
+            facts = self._facts[name]
+            now = (
+                facts.kind, facts.site, facts.talkgroup, facts.hears, facts.ptt,
+                facts.squelch_open, facts.input, tuple(sorted(facts.faults.items())),
+            )  # fmt: skip
+            if now == facts.published:
+                continue
+            facts.published = now
+            facts.since = timestamp(self._clock.now().wall)
+            state = self.state(name)
+            self._link.set_retained(self._topics.endpoint(self._gateway, name), encode(state))
+            self._changed(name, state)

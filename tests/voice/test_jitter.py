@@ -1,0 +1,405 @@
+"""The jitter buffer, tick by tick, on a clock of the test's own. Times are seconds."""
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.voice.jitter import Jitter, Kind, Lateness
+from gateway.voice.rtp import BurstFlags, Packet, Token
+
+TICK = 0.02
+SPEECH, PAUSE, SILENCE = 15, 45, 127
+
+
+def packet(number, *, level=SPEECH, last=False, pre_roll=False):
+    return Packet(
+        sequence=number & 0xFFFF,
+        timestamp=number * 960 & 0xFFFFFFFF,
+        ssrc=1,
+        marker=False,
+        payload=b"\x48" + number.to_bytes(3, "little"),
+        level_dbov=level,
+        voice_activity=level < 50,
+        token=Token(1, 1),
+        flags=BurstFlags(last=last, pre_roll=pre_roll),
+        captured=0.0,
+    )
+
+
+def number_of(frame_packet):
+    return int.from_bytes(frame_packet.payload[1:], "little")
+
+
+class Listener:
+    """Puts packets at their times of arrival and pulls a frame each 20 ms from ``first_tick`` on."""
+
+    def __init__(self, lateness=None):
+        self.jitter = Jitter(lateness or Lateness())
+        self.played = []  # numbers, or the kind where nothing was decoded
+        self.when = {}
+
+    def run(self, arrivals, *, until=None, first_tick=None):
+        arrivals = sorted(arrivals, key=lambda arrival: arrival[0])
+        begin = arrivals[0][0] + self.jitter.lateness.target if first_tick is None else first_tick
+        end = arrivals[-1][0] + 1.0 if until is None else until
+        tick = begin
+        while tick <= end + 1e-9 and not self.jitter.finished:
+            while arrivals and arrivals[0][0] <= tick:
+                at, item = arrivals.pop(0)
+                self.jitter.put(item, 960, at)
+            self.tick(tick)
+            tick += TICK
+        return self.played
+
+    def tick(self, now):
+        frame = self.jitter.pull(now)
+        if frame is None:
+            return
+        if frame.kind is Kind.PLAY:
+            self.played.append(number_of(frame.packet))
+            self.when[number_of(frame.packet)] = now
+        elif frame.kind is Kind.MERGE:
+            self.played.append((number_of(frame.packet), number_of(frame.second)))
+        elif frame.kind is Kind.RECOVER:
+            self.played.append(f"fec<{number_of(frame.packet)}")
+        else:
+            self.played.append("plc")
+
+
+def used_to_a_good_network():
+    lateness = Lateness()
+    for _ in range(300):
+        lateness.add(0.001)
+    return lateness
+
+
+def stream(count, *, start=0.0, first=0, levels=None, late=None, pre_roll=0):
+    """``count`` packets 20 ms apart; the first ``pre_roll`` come together with the next."""
+    late = late or {}
+    found = []
+    for n in range(count):
+        at = start + TICK * max(n - pre_roll, 0) + late.get(n, 0.0)
+        level = levels[n] if levels else SPEECH
+        item = packet(first + n, level=level, last=n == count - 1, pre_roll=n < pre_roll)
+        found.append((at, item))
+    return found
+
+
+# Order and loss
+
+
+def test_a_burst_in_time_is_played_whole_and_in_order():
+    listener = Listener()
+    assert listener.run(stream(50)) == list(range(50))
+    assert listener.jitter.finished
+    assert listener.jitter.counts == {}
+
+
+def test_the_first_frame_is_played_8_ms_after_the_first_packet_and_not_before():
+    jitter = Jitter(Lateness())
+    assert jitter.pull(10.0) is None
+    jitter.put(packet(0), 960, 10.0)
+    assert jitter.starts_at == pytest.approx(10.008)
+    assert jitter.pull(10.007) is None
+    assert jitter.pull(10.008).packet == packet(0)
+
+
+def test_after_the_last_packet_nothing_more_is_given():
+    jitter = Jitter(Lateness())
+    jitter.put(packet(0, last=True), 960, 0.0)
+    assert jitter.complete
+    assert not jitter.finished
+    assert jitter.pull(0.01).packet == packet(0, last=True)
+    assert jitter.finished
+    assert jitter.pull(0.03) is None
+    assert not jitter.put(packet(1), 960, 0.03)
+    assert jitter.counts == {"beyond": 1}
+
+
+def test_sequence_numbers_wrap_within_a_burst():
+    listener = Listener()
+    assert listener.run(stream(10, first=65_531)) == list(range(65_531, 65_541))
+
+
+def test_packets_that_changed_places_before_the_start_are_played_in_order():
+    jitter = Jitter(Lateness())
+    for number in (6, 5, 7):
+        jitter.put(packet(number), 960, 0.0)
+    assert [number_of(jitter.pull(0.01 + n * TICK).packet) for n in range(3)] == [5, 6, 7]
+
+
+def test_a_lost_packet_is_recovered_from_the_next_one():
+    listener = Listener()
+    arrivals = [arrival for n, arrival in enumerate(stream(6)) if n != 2]
+    # The next one must be here when the lost one is due, so the burst is heard 20 ms later.
+    assert listener.run(arrivals, first_tick=0.025) == [0, 1, "fec<3", 3, 4, 5]
+    assert listener.jitter.counts == {"lost": 1}
+
+
+def test_of_two_lost_packets_the_first_is_concealed_and_the_second_recovered():
+    listener = Listener()
+    arrivals = [arrival for n, arrival in enumerate(stream(7)) if n not in (2, 3)]
+    assert listener.run(arrivals, first_tick=0.045) == [0, 1, "plc", "fec<4", 4, 5, 6]
+
+
+def test_after_two_seconds_were_lost_speech_goes_on_at_once():
+    jitter = Jitter(Lateness())
+    jitter.put(packet(0), 960, 0.0)
+    assert jitter.pull(0.008).kind is Kind.PLAY
+    assert jitter.pull(0.028).kind is Kind.CONCEAL
+    for number in (100, 101):
+        jitter.put(packet(number), 960, number * TICK)
+    assert number_of(jitter.pull(2.028).packet) in (99, 100)
+    assert number_of(jitter.pull(2.048).packet) in (100, 101)
+
+
+def test_a_packet_that_comes_after_its_place_was_recovered_is_late():
+    jitter = Jitter(Lateness())
+    jitter.put(packet(0), 960, 0.0)
+    jitter.put(packet(2), 960, 0.04)
+    assert jitter.pull(0.05).kind is Kind.PLAY
+    assert jitter.pull(0.07).kind is Kind.RECOVER
+    assert not jitter.put(packet(1), 960, 0.075)
+    assert jitter.counts == {"lost": 1, "late": 1}
+
+
+def test_a_packet_that_comes_twice_is_played_once():
+    listener = Listener()
+    twice = [arrival for arrival in stream(10) for _ in range(2)]
+    assert listener.run(twice) == list(range(10))
+    assert listener.jitter.counts == {"duplicate": 10}
+
+
+def test_a_replay_of_what_was_played_changes_neither_playback_nor_delay():
+    lateness = Lateness()
+    listener = Listener(lateness)
+    replayed = [(at + 0.5, item) for at, item in stream(50)]
+    assert listener.run(stream(50) + replayed, until=3.0) == list(range(50))
+    assert lateness.target == 0.008
+
+
+def test_a_late_joiner_begins_with_the_packet_that_it_hears_first():
+    listener = Listener()
+    assert listener.run(stream(20, first=700)[10:]) == list(range(710, 720))
+
+
+def test_a_jump_of_the_sequence_is_a_new_beginning_and_no_loss():
+    listener = Listener()
+    played = listener.run(stream(5)[:4] + stream(3, start=0.08, first=20_000))
+    assert played == [0, 1, 2, 3, 20_000, 20_001, 20_002]
+    assert listener.jitter.counts == {"jumped": 1}
+
+
+def test_the_boundary_between_a_loss_and_a_jump_is_150_packets():
+    for ahead, jumped in ((150, 0), (151, 1)):
+        jitter = Jitter(Lateness())
+        jitter.put(packet(0), 960, 0.0)
+        jitter.pull(0.01)
+        jitter.put(packet(ahead), 960, 0.02)
+        assert jitter.counts["jumped"] == jumped
+
+
+def test_more_than_three_seconds_waiting_drops_the_oldest():
+    jitter = Jitter(Lateness())
+    for number in range(151):
+        jitter.put(packet(number), 960, 0.0)
+    assert jitter.depth == 150
+    assert jitter.counts == {"overflow": 1}
+    assert number_of(jitter.pull(1.0).packet) == 1
+
+
+# Lateness
+
+
+def test_packets_held_up_together_are_played_later_and_whole():
+    listener = Listener()
+    held = {n: 0.2 - (n - 10) * TICK for n in range(10, 20)}  # all at 0.4 instead of 0.2 ...
+    played = listener.run(stream(60, late=held))
+    assert [item for item in played if item != "plc"] == list(range(60))
+    assert 9 <= played.count("plc") <= 11
+    assert listener.jitter.counts["lost"] == 0
+
+
+def test_after_a_hold_up_silence_is_skipped_until_playback_has_caught_up():
+    levels = [SPEECH] * 40 + [SILENCE] * 20 + [SPEECH] * 40
+    held = {n: 0.2 - (n - 10) * TICK for n in range(10, 20)}
+    lateness = used_to_a_good_network()
+    listener = Listener(lateness)
+    listener.run(stream(100, levels=levels, late=held))
+    spoken = [n for n in range(100) if levels[n] == SPEECH]
+    assert [n for n in listener.played if isinstance(n, int) and levels[n] == SPEECH] == spoken
+    delay = {n: listener.when[n] - n * TICK for n in (39, 99)}
+    assert delay[39] > 0.19
+    assert lateness.target == 0.008
+    assert delay[99] < 0.008 + TICK
+
+
+def test_a_mere_pause_is_played_quicker_and_no_word_is_touched():
+    levels = [SPEECH] * 30 + [PAUSE] * 30 + [SPEECH] * 30
+    held = {n: 0.2 - (n - 10) * TICK for n in range(10, 20)}
+    listener = Listener(used_to_a_good_network())
+    played = listener.run(stream(90, levels=levels, late=held))
+    merged = [item for item in played if isinstance(item, tuple)]
+    assert merged
+    assert all(levels[a] == levels[b] == PAUSE for a, b in merged)
+    assert {60, 89} <= set(played)
+    pause = [n for n in played if isinstance(n, tuple) or (isinstance(n, int) and 30 <= n < 60)]
+    assert not any(
+        isinstance(a, tuple) and isinstance(b, tuple) for a, b in itertools.pairwise(pause)
+    )
+
+
+def test_the_pause_before_an_onset_stays_whole():
+    levels = [SPEECH] * 3 + [PAUSE] + [SPEECH] * 3
+    jitter = Jitter(Lateness())
+    for number, level in enumerate(levels):
+        jitter.put(packet(number, level=level), 960, 0.0)
+    kinds = [jitter.pull(1.0 + n * TICK).kind for n in range(7)]
+    assert kinds == [Kind.PLAY] * 7
+
+
+def test_soft_sound_before_anything_loud_was_heard_is_no_pause():
+    jitter = Jitter(Lateness())
+    for number in range(10):  # a soft consonant in the pre-roll, long before its vowel
+        jitter.put(packet(number, level=PAUSE, pre_roll=True), 960, 0.0)
+    assert [number_of(jitter.pull(0.5 + n * TICK).packet) for n in range(10)] == list(range(10))
+
+
+@pytest.mark.parametrize(("level", "skipped"), [(64, 0), (65, 1)])
+def test_silence_begins_at_65_db_below_overload(level, skipped):
+    jitter = Jitter(Lateness())
+    jitter.put(packet(0, level=level), 960, 0.0)
+    jitter.put(packet(1), 960, 0.0)
+    jitter.pull(0.5)
+    assert jitter.counts["skipped"] == skipped
+
+
+def test_silent_pre_roll_costs_no_delay():
+    levels = [SILENCE] * 10 + [SPEECH] * 40
+    listener = Listener()
+    listener.run(stream(50, levels=levels, pre_roll=10))
+    assert listener.when[10] - 0.0 < 0.008 + TICK
+    assert listener.jitter.counts["skipped"] >= 9
+
+
+def test_spoken_pre_roll_is_played_whole_and_its_delay_goes_in_the_first_silence():
+    levels = [SPEECH] * 30 + [SILENCE] * 15 + [SPEECH] * 15
+    listener = Listener()
+    played = listener.run(stream(60, levels=levels, pre_roll=10))
+    assert played[:30] == list(range(30))
+    assert listener.when[59] - 49 * TICK < 0.008 + TICK
+
+
+def test_pre_roll_is_not_taken_for_lateness():
+    lateness = Lateness()
+    Listener(lateness).run(stream(100, pre_roll=10))
+    assert lateness.target == 0.008
+
+
+def test_a_talker_whose_packets_come_late_is_buffered_more_in_the_next_burst():
+    lateness = Lateness()
+    rng = random.Random(3)
+    late = {n: rng.choice([0.0, 0.0, 0.0, 0.055]) for n in range(300)}
+    Listener(lateness).run(stream(300, late=late))
+    assert 0.055 <= lateness.target <= 0.065
+    listener = Listener(lateness)
+    played = listener.run(stream(300, late=late, start=10.0))
+    assert played == list(range(300))
+
+
+def test_the_buffer_becomes_short_again_when_the_network_is_good_again():
+    lateness = Lateness()
+    for _ in range(100):
+        lateness.add(0.1)
+    assert lateness.target >= 0.1
+    for _ in range(6_000):
+        lateness.add(0.001)
+    assert lateness.target == 0.008
+
+
+def test_one_late_packet_in_two_hundred_does_not_lengthen_the_buffer():
+    lateness = Lateness()
+    for n in range(2_000):
+        lateness.add(0.1 if n % 200 == 199 else 0.001)
+    assert lateness.target == 0.008
+
+
+def test_a_hold_up_of_many_packets_counts_as_one():
+    lateness = used_to_a_good_network()
+    held = {n: 0.2 - (n - 10) * TICK for n in range(10, 20)}
+    Listener(lateness).run(stream(60, late=held))
+    assert lateness.target == 0.008
+
+
+def test_the_target_is_never_above_200_ms():
+    lateness = Lateness()
+    for _ in range(500):
+        lateness.add(3.0)
+    assert lateness.target == 0.2
+
+
+def test_packets_of_60_ms_are_timed_by_their_own_length():
+    jitter = Jitter(Lateness())
+    for n in range(20):
+        jitter.put(packet(n), 2880, n * 0.06)
+        frame = jitter.pull(n * 0.06 + 0.009)
+        assert (frame.kind, frame.ticks) == (Kind.PLAY, 2880)
+    assert jitter.lateness.target == 0.008
+
+
+# Whatever arrives
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_over_tcp_every_spoken_packet_is_played_once_and_in_order(data):
+    count = data.draw(st.integers(1, 80))
+    levels = data.draw(
+        st.lists(st.sampled_from([SPEECH, PAUSE, SILENCE]), min_size=count, max_size=count)
+    )
+    at, arrivals = 0.0, []
+    for n in range(count):  # TCP keeps the order and loses nothing, but holds back
+        at = max(at, n * TICK + data.draw(st.sampled_from([0.0, 0.001, 0.03, 0.35])))
+        arrivals.append((at, packet(n, level=levels[n], last=n == count - 1)))
+    listener = Listener()
+    listener.run(arrivals, until=at + 5.0)
+    played = []
+    for item in listener.played:
+        played += [item] if isinstance(item, int) else item if isinstance(item, tuple) else []
+    assert played == sorted(set(played))
+    assert [n for n in range(count) if levels[n] == SPEECH and n not in played] == []
+    skipped = [n for n in range(count) if n not in played]
+    assert all(levels[n] == SILENCE for n in skipped)
+    assert listener.jitter.finished
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_arrives_frames_are_given_in_order_at_most_once(data):
+    arrivals = data.draw(
+        st.lists(
+            st.tuples(
+                st.floats(0, 3),
+                st.builds(
+                    packet,
+                    st.integers(0, 0xFFFF) | st.integers(65_500, 65_535) | st.integers(0, 60),
+                    level=st.integers(0, 127),
+                    last=st.sampled_from([False] * 9 + [True]),
+                    pre_roll=st.booleans(),
+                ),
+            ),
+            min_size=1,
+            max_size=120,
+        )
+    )
+    listener = Listener()
+    listener.run(arrivals, until=4.0)
+    numbers = []
+    for item in listener.played:
+        numbers += [item] if isinstance(item, int) else item if isinstance(item, tuple) else []
+    steps = [(b - a) & 0xFFFF for a, b in itertools.pairwise(numbers)]
+    assert all(0 < step < 0x8000 for step in steps)
+    assert listener.jitter.depth <= 150

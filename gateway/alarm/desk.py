@@ -1,0 +1,314 @@
+"""The alarm desk: runs the machines, and lets `clerk` store and say what they decide.
+
+Rules (contract, section 2 "Alarms and incidents"):
+
+1. The machines decide at once, in the order of the events; nothing is awaited in between.
+2. At a start, incidents go on where the journal has them, under a new owner term; events that the
+   broker never had are published; pages without a receipt are sent again with their old ids.
+3. An action off the wire counts only under its incident's own topic, and never if it is retained.
+4. Actions on incidents of other owners are theirs to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from gateway.alarm import snapshot, wire
+from gateway.alarm.actions import Answer, Outcome
+from gateway.alarm.clerk import Clerk, Identity, Listeners, Raised
+from gateway.alarm.clerk import Memory as WritingMemory
+from gateway.alarm.contact import InputBoard, InputState, Sighting, sighting_of, understand
+from gateway.alarm.dispatch import Link as SendingLink
+from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
+from gateway.alarm.incident import Effects
+from gateway.alarm.journal import Kind, Row, Stored
+from gateway.alarm.saying import action_row
+from gateway.alarm.snapshot import Snapshot
+from gateway.errors import RemoteProtocolError, StorageError
+from gateway.link.messages import Action, AlarmEvent, IncidentState, decode, encode
+from gateway.link.topics import Topics
+from gateway.moment import Moment
+from gateway.ops.clock import DeadlineTimer, SystemClock
+from gateway.ops.counters import Counters
+from gateway.ports import AlarmSignal, SignalKind
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Incoming(Protocol):
+    """A message off the wire."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
+    @property
+    def retain(self) -> bool: ...
+
+
+class Link(SendingLink, Protocol):
+    """What is needed of the control connection (`gateway.link.session.ControlLink`)."""
+
+    def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None], /) -> None: ...
+    def unsubscribe(
+        self, topic_filter: str, handler: Callable[[Incoming], None] | None = None, /
+    ) -> None: ...
+    def on_connection(self, callback: Callable[[bool], None], /) -> None: ...
+
+
+class Memory(WritingMemory, Protocol):
+    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+
+    async def open_incidents(self) -> tuple[Stored, ...]: ...
+    async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
+    async def unpublished_signals(self) -> tuple[Stored, ...]: ...
+
+
+class Desk:
+    """The alarm desk of one gateway. Everything is called on the event loop."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        rules: Rules,
+        topics: Topics,
+        link: Link,
+        journal: Memory,
+        clock: SystemClock,
+        new_id: Callable[[], str],
+        counters: Counters,
+        listeners: Listeners,
+    ) -> None:
+        self._identity = identity
+        self._topics = topics
+        self._link = link
+        self._journal = journal
+        self._clock = clock
+        self._new_id = new_id
+        self._counters = counters
+        self._docket = Docket(identity.gateway, rules, new_id)
+        self._board = InputBoard()
+        self._clerk = Clerk(
+            identity, topics, link, journal, counters, listeners, self._docket.is_wanted
+        )
+        self._timer = DeadlineTimer(clock, self._expired)
+        self._seq = 0
+        self._ready = asyncio.Event()
+
+    async def ready(self) -> None:
+        """Returns once the journal's incidents are taken up and signals are taken."""
+        await self._ready.wait()
+
+    async def run(self) -> None:
+        """Take up what the journal has, then serve until cancelled.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        opened, closed, events = await self._load()
+        async with asyncio.TaskGroup() as tasks:
+            self._clerk.begin(tasks)
+            self._link.on_connection(self._connection_changed)
+            self._link.subscribe(self._topics.action("+", "+"), self._action_arrived)
+            try:
+                self._take_up(opened, closed, events)
+                self._ready.set()
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._ready.clear()
+                self._timer.cancel()
+                self._link.unsubscribe(self._topics.action("+", "+"), self._action_arrived)
+
+    async def signal(self, input_name: str, signal: AlarmSignal) -> bool:
+        """One signal of a driver; True once it is on disk, and must not be acknowledged else."""
+        await self._ready.wait()
+        sighting = understand(self._docket.directory, input_name, signal)
+        return (await self._raise(sighting, drill=False)).stored
+
+    async def press(
+        self, endpoint: str, signal: SignalKind = SignalKind.ALARM, *, drill: bool = False
+    ) -> Raised | None:
+        """Raise ``signal`` at an endpoint by hand; None if there is no such endpoint."""
+        await self._ready.wait()
+        source = self._docket.directory.named(endpoint)
+        if source is None:
+            return None
+        raised = AlarmSignal(signal=signal, line=source.line, zone=source.zone)
+        return await self._raise(sighting_of(source, raised), drill=drill)
+
+    async def act(self, action: Action) -> Answer | None:
+        """An action of a local caller, which need not reach the broker; None: not ours.
+
+        Raises:
+            LocalProtocolError: it is no Action of the contract.
+        """
+        encode(action)
+        await self._ready.wait()
+        done = self._act(action)
+        if done is None:
+            return None
+        answer, saying = done
+        if saying is not None:
+            await asyncio.shield(saying)
+        return answer
+
+    def deliver(self, action: Action) -> bool:
+        """Take an action without waiting; False: its incident is not ours."""
+        return self._ready.is_set() and self._act(action) is not None
+
+    def reload(self, rules: Rules) -> None:
+        """New rules for new incidents; those that run keep their plan and their timers."""
+        now = self._clock.now()
+        changes = self._docket.reload(rules, now)
+        if changes:
+            self._carry_out((), changes, now)
+
+    def input_state(self, endpoint: str) -> InputState:
+        """An endpoint's input: in alarm while its contact is, or until the latch is reset."""
+        for incident in self._docket.current(endpoint):
+            record = incident.record
+            if not record.case.quiet and (record.latched or record.active):
+                return InputState.ALARM
+        return self._board.state(endpoint)
+
+    def incidents(self) -> tuple[IncidentState, ...]:
+        """The incidents owned here that are not closed, or closed within the last day."""
+        return tuple(wire.state_of(incident.record) for incident in self._docket)
+
+    # A start
+
+    async def _load(self) -> tuple[list[Snapshot], list[Snapshot], tuple[Stored, ...]]:
+        """Open incidents, incidents closed within a day, and events that were never published."""
+        since = self._clock.now().wall - KEEP_CLOSED
+        opened = self._readable(await self._journal.open_incidents())
+        closed = self._readable(await self._journal.closed_incidents(since))
+        return opened, closed, await self._journal.unpublished_signals()
+
+    def _readable(self, rows: Iterable[Stored]) -> list[Snapshot]:
+        found: dict[str, Snapshot] = {}
+        for row in rows:
+            try:
+                found[row.key] = snapshot.from_bytes(row.body)
+            except StorageError as error:
+                self._counters.add("alarm.incidents_unreadable")
+                _LOGGER.error("incident %s: %s; not taken up", row.key, error)  # noqa: TRY400
+        return list(found.values())
+
+    def _take_up(
+        self, opened: list[Snapshot], closed: list[Snapshot], events: tuple[Stored, ...]
+    ) -> None:
+        now = self._clock.now()
+        # The broker may never have had a closed one's last state; it has it for what is left.
+        late = []
+        for one in closed:
+            left = KEEP_CLOSED - (now.wall - (one.record.closed or now.wall))
+            if 1 <= left <= KEEP_CLOSED:
+                self._docket.restore(one.record, now, same_boot=False)
+                late.append((one.record, int(left)))
+        self._clerk.say_again(late, events)
+        changes: list[Change] = []
+        for one in opened:
+            same_boot = one.boot == self._identity.kernel_boot
+            incident = self._docket.restore(one.record, now, same_boot=same_boot)
+            _LOGGER.info("incident %s: taken up from the journal", incident.id)
+            changes.append((incident, Effects(changed=True)))
+        orphans = self._docket.orphaned(now)
+        if changes or orphans:
+            self._carry_out((), [*changes, *orphans], now)
+        self._arm()
+        if self._link.connected:
+            self._clerk.reconnected()
+
+    # Signals
+
+    async def _raise(self, sighting: Sighting, *, drill: bool) -> Raised:
+        now = self._clock.now()
+        self._seq += 1
+        self._counters.add("alarm.signals")
+        self._board.see(sighting)
+        event = wire.event_of(
+            sighting,
+            event_id=self._new_id(),
+            gateway=self._identity.gateway,
+            time=now.wall,
+            seq=self._seq,
+            boot=self._identity.boot,
+            drill=drill,
+            stored=True,
+        )
+        row = Row(Kind.SIGNAL, event.id, encode(event))
+        changes = self._docket.signal(sighting, now, drill=drill)
+        return await asyncio.shield(self._carry_out((row,), changes, now, event))
+
+    # Time, actions, connection
+
+    def _expired(self, now: Moment) -> None:
+        changes = self._docket.tick(now)
+        # A page sent again is nothing new: it waits for no disk.
+        for incident, effects in changes:
+            if not effects.changed:
+                self._clerk.send_again((incident, effects), now)
+        changed = [change for change in changes if change[1].changed]
+        if changed:
+            self._carry_out((), changed, now)
+        self._arm()
+
+    def _action_arrived(self, incoming: Incoming) -> None:
+        if incoming.retain:
+            self._counters.add("alarm.actions_retained")
+            return
+        levels = self._topics.levels(incoming.topic)
+        try:
+            action = decode(Action, incoming.payload)
+        except RemoteProtocolError as error:
+            self._counters.add("alarm.actions_malformed")
+            _LOGGER.debug("refused: %s: %s", incoming.topic, error)
+            return
+        if levels is None or levels[1] != action.incident:
+            self._counters.add("alarm.actions_malformed")
+            return
+        self.deliver(action)
+
+    def _act(self, action: Action) -> tuple[Answer, asyncio.Task[Raised] | None] | None:
+        now = self._clock.now()
+        done = self._docket.act(action, now)
+        if done is None:
+            return None
+        incident, answer = done
+        self._counters.add(f"alarm.actions_{answer.outcome}")
+        _LOGGER.info(
+            "incident %s: %s by %s of %s %s%s",
+            incident.id,
+            action.action,
+            action.by,
+            action.group,
+            answer.outcome,
+            f": {answer.reason}" if answer.reason else "",
+        )
+        if not answer.effects.changed:
+            return answer, None
+        # What was answered before is not stored as an action again.
+        repeated = answer.outcome is Outcome.REPEATED
+        rows = () if repeated else (action_row(action, answer.reason),)
+        return answer, self._carry_out(rows, [(incident, answer.effects)], now)
+
+    def _connection_changed(self, connected: bool) -> None:
+        if connected and self._ready.is_set():
+            self._clerk.reconnected()
+
+    def _carry_out(
+        self,
+        rows: Sequence[Row],
+        changes: Sequence[Change],
+        now: Moment,
+        event: AlarmEvent | None = None,
+    ) -> asyncio.Task[Raised]:
+        task = self._clerk.carry_out(rows, changes, now, event)
+        self._arm()
+        return task
+
+    def _arm(self) -> None:
+        self._timer.arm(self._docket.deadline())

@@ -1,0 +1,395 @@
+"""The floor controller of one talkgroup: who may talk, for how long, and who is told no. Pure.
+
+Rules (contract "The floor"; the timers are those of TS 24.380, kept by `Burst`):
+
+1. One talker at a time. Whoever finds the floor idle, or in its hang time, is granted at once.
+2. While somebody talks, only a strictly higher priority pre-empts. The talker is revoked (cause 4)
+   and the floor goes to the pre-emptor at the talker's release, or after the grace of T3. Everybody
+   else waits where there is room in the queue (by priority, then by arrival), or is denied (cause
+   1; 7 where there is a queue and it is full). A pre-emptor waits even where there is no queue.
+3. A burst ends at its release; when nothing is heard for 4 s after the grant or for 0.8 s after a
+   packet (T1: no revoke); when its client goes offline; or by a revoke. The next in the queue then
+   has the floor with no idle between; else hang time begins, and after it idle.
+4. The talk limit (T2) counts from the first media packet. It revokes (cause 2), and denies the
+   same talker (cause 4) for `FloorOptions.retry_after`, except in an emergency.
+5. The talker who asks again is granted again, under the same grant, with the time that is left.
+6. Media from anybody else is answered with a revoke (cause 3), at most once a second.
+7. Each grant has a token of its own, under a term that is ours alone (`Terms`). If that is no
+   longer so, we take a new term before the next grant; a burst that receivers may thereby lose is
+   granted again under it.
+8. If another controller's newer grant is seen (two parts of a network have joined), ours is
+   revoked (cause 1): the newer token wins everywhere.
+9. When control passes to us in the middle of a burst, its talker, the heir, has `HEIR_WAIT` to ask
+   us; meanwhile only a strictly higher priority than the heir's is granted anything.
+10. An event that means nothing in a state changes nothing and is a `Stray`.
+
+``now`` is seconds on any clock that never goes back. Before `lead` and after `cede` the machine
+controls nothing and answers nobody.
+"""
+
+from __future__ import annotations
+
+from gateway.voice.burst import GRANT_RESENDS, Burst
+from gateway.voice.causes import Deny, Revoke
+from gateway.voice.floor_actions import (
+    Action,
+    Answer,
+    FloorOptions,
+    Heir,
+    Op,
+    Request,
+    Show,
+    State,
+    StoreTerm,
+    Stray,
+    client_of,
+)
+from gateway.voice.floor_queue import FloorQueue
+from gateway.voice.rtp import Token
+from gateway.voice.terms import Terms
+
+HEIR_WAIT = 1.0
+"""How long a former controller's talker is waited for: twice a starting gateway's own wait."""
+STRAY_MEDIA_PAUSE = 1.0
+"""Between two revokes to one client that sends without a grant."""
+MAX_WAITING = 32
+"""Requests kept while a term is being stored, a matter of milliseconds."""
+
+
+class Floor:
+    """One talkgroup's controller. ``term`` is the highest that is known to be on disk."""
+
+    def __init__(self, options: FloorOptions, term: int = 0) -> None:
+        self._options = options
+        self._terms = Terms(term)
+        self._leads = False
+        self._state = State.IDLE
+        self._burst: Burst | None = None
+        self._queue = FloorQueue()
+        self._waiting: dict[str, Request] = {}  # could be granted, but for a term
+        self._hang_until = 0.0
+        self._conversation = (0, False)  # priority and emergency of the last burst
+        self._heir: Heir | None = None
+        self._heir_until = 0.0
+        self._denied_until: dict[str, float] = {}
+        self._strays: dict[str, float] = {}
+        self._shown: Show | None = None
+        self._out: list[Action] = []
+
+    # What it is
+
+    @property
+    def leads(self) -> bool:
+        """Whether this machine controls the talkgroup."""
+        return self._leads
+
+    @property
+    def state(self) -> State:
+        """The floor as its members should see it: an awaited heir still has it."""
+        return State.TAKEN if self._heir is not None else self._state
+
+    @property
+    def talker(self) -> str | None:
+        """Who has the floor."""
+        if self._heir is not None:
+            return self._heir.talker
+        return None if self._burst is None else self._burst.request.talker
+
+    @property
+    def token(self) -> Token:
+        """The newest grant given, with grant 0 before the first; (0, 0) without a term."""
+        return self._terms.token or Token(0, 0)
+
+    def reconfigure(self, options: FloorOptions) -> None:
+        """Change the options; a burst in progress lives by the new ones."""
+        self._options = options
+
+    # Who controls
+
+    def lead(self, now: float, heir: Heir | None = None, *, eager: bool = True) -> list[Action]:
+        """Control from now on. ``eager`` takes a term at once, else the first grant takes it."""
+        if not self._leads:
+            self._leads = True
+            if heir is not None:
+                self._expect(heir, now)
+        if eager and not self._terms.fresh:
+            self._take_term()
+        return self._done()
+
+    def cede(self) -> list[Action]:
+        """Control no longer. Nobody is told: the talkers ask the new controller."""
+        self._leads = False
+        self._state = State.IDLE
+        self._burst = self._heir = self._shown = None
+        self._terms.drop()
+        self._queue.clear()
+        self._waiting.clear()
+        self._denied_until.clear()
+        return self._done()
+
+    def stored(self, term: int, now: float) -> list[Action]:
+        """A term is on disk (or cannot be put there, and the caller has decided to go on)."""
+        if self._terms.stored(term):
+            if self._burst is not None and self._burst.cause is None:
+                self._burst.token = self._terms.grant()
+                self._answer_granted(self._burst, now)
+            elif self._burst is not None:
+                self._end(now)  # what a revoked talker still sends has an old token by now
+            waiting, self._waiting = self._waiting, {}
+            for request in waiting.values():
+                self._decide(request, now)
+        elif self._leads and not self._terms.fresh:
+            self._take_term()  # another's was seen meanwhile
+        return self._done()
+
+    def seen(self, term: int, *, renew: bool = False) -> list[Action]:
+        """Another controller's term was seen. ``renew``: receivers may believe it, so outdo it now."""
+        if not self._terms.seen(term):
+            return [Stray("term")]
+        if renew and self._leads and self._burst is not None and not self._terms.fresh:
+            self._take_term()
+        return self._done()
+
+    def overtaken(self, heir: Heir, now: float) -> list[Action]:
+        """Another controller's newer grant is in force: ours ends, and its talker is to ask us."""
+        if not self._leads:
+            return [Stray("overtaken")]
+        if self._burst is not None:
+            self._answer_revoked(self._burst, Revoke.ONLY_ONE_CLIENT)
+            self._burst = None
+        for request in self._queue.clear():
+            self._deny(request, Deny.ANOTHER_HAS_PERMISSION)
+        self._state = State.IDLE
+        self._expect(heir, now)
+        if not self._terms.fresh:
+            self._take_term()
+        return self._done()
+
+    # What members do
+
+    def request(self, request: Request, now: float) -> list[Action]:
+        """Somebody asks for the floor."""
+        if not self._leads:
+            return [Stray("request")]
+        priority = min(request.priority, self._options.priority_cap)
+        self._decide(Request(request.talker, priority, request.emergency, request.seq), now)
+        return self._done()
+
+    def release(self, talker: str, now: float) -> list[Action]:
+        """Somebody gives back the floor, or takes back what was asked."""
+        waited = self._waiting.pop(talker, None) is not None
+        known = self._queue.remove(talker) or waited
+        if self._heir is not None and self._heir.talker == talker:
+            self._heir = None
+        elif self._burst is not None and self._burst.request.talker == talker:
+            self._end(now)
+        elif not known:
+            self._out.append(Stray("release"))
+        return self._done()
+
+    def media(self, client: str, token: Token, now: float) -> bool:
+        """Count a packet for the burst in progress; False where it is not of that burst."""
+        burst = self._burst
+        if burst is None or token != burst.token or client != burst.client:
+            return False
+        burst.media(now)
+        return True
+
+    def stray_media(self, client: str, talker: str, token: Token, now: float) -> list[Action]:
+        """Tell a client that sends without a grant, under ``token``, to stop (rule 6)."""
+        last = self._strays.get(client)
+        if not self._leads or (last is not None and now < last + STRAY_MEDIA_PAUSE):
+            return []
+        recent = {c: at for c, at in self._strays.items() if now < at + STRAY_MEDIA_PAUSE}
+        self._strays = recent | {client: now}
+        cause = Revoke.NO_PERMISSION
+        return [
+            Stray("media"),
+            Answer(op=Op.REVOKED, talker=talker, seq=0, token=token, cause=cause),
+        ]
+
+    def offline(self, client: str, now: float) -> list[Action]:
+        """A client has gone: its burst ends, its requests are forgotten."""
+        self._queue.remove_client(client)
+        self._waiting = {t: r for t, r in self._waiting.items() if client_of(t) != client}
+        if self._heir is not None and client_of(self._heir.talker) == client:
+            self._heir = None
+        if self._burst is not None and self._burst.client == client:
+            self._end(now)
+        return self._done()
+
+    # Time
+
+    def deadline(self) -> float | None:
+        """When `tick` is to be called, if nothing happens before."""
+        if not self._leads:
+            return None
+        if self._heir is not None:
+            return self._heir_until
+        if self._burst is not None:
+            burst = self._burst
+            times = (burst.over_at(), burst.too_long_at(self._options.tot), burst.resend_at())
+            return min(time for time in times if time is not None)
+        return self._hang_until if self._state is State.HANG else None
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed."""
+        if self._heir is not None and now >= self._heir_until:
+            self._heir = None
+        if self._burst is not None:
+            self._tick_burst(self._burst, now)
+        elif self._state is State.HANG and now >= self._hang_until:
+            self._state = State.IDLE
+        return self._done()
+
+    def _tick_burst(self, burst: Burst, now: float) -> None:
+        too_long_at, resend_at = burst.too_long_at(self._options.tot), burst.resend_at()
+        if now >= burst.over_at():
+            self._end(now)
+        elif too_long_at is not None and now >= too_long_at:
+            still = {talker: until for talker, until in self._denied_until.items() if now < until}
+            self._denied_until = still | {burst.request.talker: now + self._options.retry_after}
+            self._revoke(burst, Revoke.MEDIA_BURST_TOO_LONG, now)
+        elif resend_at is not None and now >= resend_at:
+            burst.sent_again(now)
+            if burst.cause is None:
+                self._answer_granted(burst, now)
+            else:
+                self._answer_revoked(burst, burst.cause)
+
+    # Decisions
+
+    def _take_term(self) -> None:
+        term = self._terms.want()
+        if term is not None:
+            self._out.append(StoreTerm(term))
+
+    def _expect(self, heir: Heir, now: float) -> None:
+        self._heir = heir
+        self._heir_until = now + HEIR_WAIT
+
+    def _decide(self, request: Request, now: float) -> None:
+        burst = self._burst
+        if burst is not None and burst.request.talker == request.talker:
+            if burst.cause is None:
+                burst.request = request
+                self._answer_granted(burst, now)
+                return
+            self._end(now)  # it was revoked: asking anew says that it has stopped
+            burst = self._burst
+        denied_until = self._denied_until.get(request.talker, now)
+        if now < denied_until and not request.emergency:
+            cause = Deny.RETRY_AFTER_NOT_EXPIRED
+            self._deny(request, cause, retry_after=denied_until - now)
+        elif burst is not None:
+            if burst.cause is None and request.priority > burst.request.priority:
+                self._revoke(burst, Revoke.PREEMPTED, now)
+            self._enqueue(request, burst)
+        elif self._heir_keeps(request):
+            self._deny(request, Deny.ANOTHER_HAS_PERMISSION)
+        else:
+            self._give(request, now)
+
+    def _heir_keeps(self, request: Request) -> bool:
+        heir = self._heir
+        if heir is None or heir.talker == request.talker:
+            return False
+        return request.priority <= heir.priority
+
+    def _give(self, request: Request, now: float, *, resends: int = 0) -> None:
+        if not self._terms.fresh:
+            self._take_term()
+            self._waiting[request.talker] = request
+            if len(self._waiting) > MAX_WAITING:
+                self._deny(self._waiting.pop(request.talker), Deny.NO_RESOURCES)
+            return
+        self._heir = None
+        self._state = State.TAKEN
+        token = self._terms.grant()
+        self._burst = Burst(request, client_of(request.talker), token, now, resends)
+        self._answer_granted(self._burst, now)
+
+    def _enqueue(self, request: Request, burst: Burst) -> None:
+        self._queue.put(request)
+        first, room = self._queue.first, self._options.queue_length
+        if burst.cause is not None and first and first.priority > burst.request.priority:
+            room += 1  # the pre-emptor's place
+        full = Deny.QUEUE_FULL if self._options.queue_length else Deny.ANOTHER_HAS_PERMISSION
+        for extra in self._queue.trim(room):
+            self._deny(extra, full)
+        position = self._queue.position(request)
+        if position is not None:
+            self._answer(Op.QUEUED, request, position=position)
+
+    def _revoke(self, burst: Burst, cause: Revoke, now: float) -> None:
+        self._state = State.REVOKING
+        burst.revoke(cause, now)
+        self._answer_revoked(burst, cause)
+
+    def _end(self, now: float) -> None:
+        """The burst is over; the next in the queue, or the conversation, has the floor."""
+        assert self._burst is not None
+        request = self._burst.request
+        self._burst = None
+        self._conversation = (request.priority, request.emergency)
+        self._state = State.HANG if self._options.hang_time > 0 else State.IDLE
+        self._hang_until = now + self._options.hang_time
+        if self._queue:
+            self._give(self._queue.pop(), now, resends=GRANT_RESENDS)
+
+    # Answers
+
+    def _answer_granted(self, burst: Burst, now: float) -> None:
+        left = burst.left(self._options.tot, now)
+        self._answer(Op.GRANTED, burst.request, tot=left, token=burst.token)
+
+    def _answer_revoked(self, burst: Burst, cause: Revoke) -> None:
+        wait = self._options.retry_after if cause is Revoke.MEDIA_BURST_TOO_LONG else None
+        self._answer(Op.REVOKED, burst.request, cause=cause, retry_after=wait, token=burst.token)
+
+    def _deny(self, request: Request, cause: Deny, *, retry_after: float | None = None) -> None:
+        self._answer(Op.DENIED, request, cause=cause, retry_after=retry_after)
+
+    def _answer(
+        self,
+        op: Op,
+        request: Request,
+        *,
+        token: Token | None = None,
+        tot: float | None = None,
+        cause: Deny | Revoke | None = None,
+        position: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self._out.append(
+            Answer(
+                op=op,
+                talker=request.talker,
+                seq=request.seq,
+                token=token or self.token,
+                tot=tot,
+                cause=cause,
+                position=position,
+                retry_after=retry_after,
+            )
+        )
+
+    def _done(self) -> list[Action]:
+        """What an event has led to; the state first, so that nobody is told before it holds."""
+        out, self._out = self._out, []
+        if not self._leads or self._terms.token is None or self._heir is not None:
+            return out
+        request = None if self._burst is None else self._burst.request
+        priority, emergency = (0, False) if self._state is State.IDLE else self._conversation
+        show = Show(
+            state=self._state,
+            talker=None if request is None else request.talker,
+            priority=priority if request is None else request.priority,
+            emergency=emergency if request is None else request.emergency,
+            token=self.token,
+            queue=tuple(waiting.talker for waiting in self._queue),
+        )
+        if show != self._shown:
+            self._shown = show
+            out.insert(0, show)
+        return out

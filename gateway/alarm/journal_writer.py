@@ -29,7 +29,7 @@ _TRANSACTION_BYTES = 20 * 1024
 """What a small transaction adds to the log beyond its bodies: a page of each table and index."""
 
 _LOG_LIMIT = 64 * 1024 * 1024
-"""A log that found no quiet moment to start anew before this size makes the writer wait once."""
+"""A log that found no quiet moment to start anew before this size is given one by the writer."""
 
 _CHECKPOINT_WAIT = 0.2
 """Seconds that a checkpoint waits for readers in the way; it comes again."""
@@ -77,6 +77,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._guard: sqlite3.Connection | None = None
         self._uncopied_bytes = 0
+        self._log_too_long = False
         self._copying = threading.Lock()
         self._copy = threading.Event()
         self._stopping = False
@@ -166,6 +167,17 @@ class Writer:
                 self._uncopied_bytes = 0
                 self._copy.set()
         self._settle(batch, results, failure)
+        if self._log_too_long and self._connection is not None:
+            self._shorten_log(self._connection)
+
+    def _shorten_log(self, connection: sqlite3.Connection) -> None:
+        """Start the log anew between two transactions; most of it has been copied already."""
+        self._log_too_long = False
+        try:
+            self._checkpoint(connection, "TRUNCATE")
+        except StorageError as error:
+            _LOGGER.warning("checkpoint: %s", error)
+            self._discard()
 
     def _roll_back(self) -> None:
         try:
@@ -246,7 +258,6 @@ class Writer:
         connection = journal_schema.open_writer(self._path, self._synchronous)
         try:
             self._checkpoint(connection, "PASSIVE")
-            if Path(f"{self._path}-wal").stat().st_size > _LOG_LIMIT:
-                self._checkpoint(connection, "TRUNCATE")
+            self._log_too_long = Path(f"{self._path}-wal").stat().st_size > _LOG_LIMIT
         finally:
             connection.close()

@@ -1,0 +1,53 @@
+"""A process with a journal, for tests: reads commands on stdin, answers each with one line.
+
+    python journal_child.py PATH [SYNCHRONOUS]
+
+``append KEY SIZE`` answers ``stored SEQ`` or ``error TEXT``, ``soon KEY SIZE`` does not wait; ``keys`` answers the keys of all rows;
+``fault`` the journal's fault; ``close`` closes and ends.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from gateway.alarm import journal as journal_module
+from gateway.alarm import journal_writer
+from gateway.alarm.journal import Journal, Row
+from gateway.errors import StorageError
+
+journal_writer._CHECKPOINT_BYTES = 200_000  # so that short tests meet checkpoints
+journal_module._CLOSE_TIMEOUT = 0.5
+
+
+async def main(path: str, synchronous: str = "FULL") -> None:
+    Journal.SYNCHRONOUS = synchronous
+    journal = Journal(Path(path))
+    try:
+        await journal.open()
+    except StorageError as error:
+        print("refused", error, flush=True)
+        return
+    print("open", flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        command, *arguments = line.split()
+        try:
+            if command == "append":
+                key, size = arguments
+                answer = f"stored {await journal.append([Row('note', key, bytes(int(size)))])}"
+            elif command == "soon":
+                journal.append_soon([Row("note", arguments[0], bytes(int(arguments[1])))])
+                answer = "soon"
+            elif command == "keys":
+                answer = " ".join(row.key for row in await journal.events(0, float("inf")))
+            elif command == "fault":
+                answer = str(journal.fault)
+            else:
+                break
+        except StorageError as error:
+            answer = f"error {error}"
+        print(answer, flush=True)
+    await journal.close()
+    print("closed", flush=True)
+
+
+asyncio.run(main(*sys.argv[1:]))

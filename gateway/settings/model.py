@@ -15,8 +15,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gateway.settings.addresses import broker_address, listen_address
 from gateway.settings.drivers import DriverChoice, DriverOf
@@ -36,6 +39,16 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+class _OrOne:
+    """Says in the JSON Schema what `_listed` does."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        listed = handler(schema)
+        return {"anyOf": [listed["items"], listed]}
+
+
 def _valid_broker(text: str) -> str:
     broker_address(text)
     return text
@@ -49,9 +62,7 @@ def _valid_listen(text: str) -> str:
 T = TypeVar("T")
 Listed = Annotated[tuple[T, ...], Field(strict=False)]
 """A YAML list; tuple because settings are frozen."""
-OneOrMany = Annotated[
-    tuple[T, ...], BeforeValidator(_listed, json_schema_input_type=T | list[T]), Field(strict=False)
-]
+OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed), Field(strict=False), _OrOne()]
 """One value, or a list of them."""
 
 SiteName = Annotated[Identifier, Refers("sites")]

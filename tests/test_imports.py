@@ -146,7 +146,8 @@ def test_pure_machine_imports_and_reads_no_clock(name):
     for target in imports(path):
         top = target.split(".")[0]
         if top in ("gateway", "drivers"):
-            if target in modules() and target != "gateway":
+            # `from gateway.alarm import delivery` also names the package, which is empty.
+            if target in modules() and modules()[target].name != "__init__.py":
                 assert target in PURE or target in ("gateway.ports", "gateway.errors"), (
                     f"{name} imports {target}"
                 )

@@ -224,10 +224,8 @@ class _Text:
         if level["level"] > 1:
             lines.append("  calls again whoever has not acked")
         if level["patch"]:
-            joined = ", ".join(level["joined"]) or "no endpoint of the place"
-            lines.append(
-                f"  opens talkgroup {level['talkgroup']} and joins {joined} and the groups called"
-            )
+            joined = ", ".join([*level["joined"], "the groups called"])
+            lines.append(f"  opens talkgroup {level['talkgroup']} and joins to it {joined}")
         parties = level["answered_by"]
         quorum = "one group has acked" if parties is None else f"{_and(parties)} acked"
         if level["then"] == "breach":

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 # A scheme begins the header or follows a comma, and is not itself followed by "=".
@@ -38,8 +39,8 @@ def challenges(headers: Iterable[str]) -> list[Challenge]:
         # What is quoted may look like a scheme, so it is blanked while schemes are looked for.
         blanked = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: "_" * len(quoted.group()), header)
         starts = list(_SCHEME.finditer(blanked))
-        ends = [match.start() for match in starts[1:]] + [len(header)]
-        for start, end in zip(starts, ends, strict=True):
+        for start, after in zip_longest(starts, starts[1:]):
+            end = len(header) if after is None else after.start()
             parameters = {
                 name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
                 for name, quoted, plain in _PARAMETER.findall(header[start.end() : end])

@@ -1,0 +1,354 @@
+"""One endpoint that speaks or listens: its audio device, its lines, its talkgroups.
+
+Decides nothing: `gateway.voice.uplink` says when to speak, `gateway.voice.downlink` what to play.
+Everything here runs on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.errors import DriverError, DriverIOError
+from gateway.ops.counters import Counters
+from gateway.ports import BLOCK, AudioDevice, AudioSquelch, AudioStream
+from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.patch import Tuning
+from gateway.voice.playout import Playout, PttLine
+from gateway.voice.rtp import Packet, Token
+from gateway.voice.sender import Sender
+from gateway.voice.ticker import Ticker
+from gateway.voice.uplink import Action, Ask, Begin, Block, GiveBack, Send, Uplink
+
+_LOGGER = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+"""Seconds before a device that failed is opened again; doubled from the first to the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkgroupFacts:
+    """What an endpoint has to know of a talkgroup; ``tot`` and ``hang_time`` in seconds."""
+
+    tot: float = 30.0
+    hang_time: float = 2.0
+    bitrate_bps: int = 24_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """One endpoint's piece of the settings; durations in seconds.
+
+    ``has_ptt`` and ``has_squelch_line`` say which lines of the keyer are its own.
+    """
+
+    name: str
+    priority: int = 100
+    tx_delay: float = 0.0
+    tail: float = 0.0
+    rx_mute: float = 0.3
+    pre_roll: float = 0.04
+    has_ptt: bool = False
+    has_squelch_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """How the endpoint is now, for its EndpointState. ``faults`` are for people."""
+
+    talkgroup: str | None
+    hears: tuple[str, ...]
+    ptt: bool
+    squelch_open: bool
+    faults: tuple[str, ...]
+
+
+class KeyerLine(PttLine, Protocol):
+    """The keyer's line of this endpoint (`gateway.voice.keyer_client.KeyerLine`)."""
+
+    @property
+    def keyed(self) -> bool: ...
+    @property
+    def squelch_open(self) -> bool: ...
+    @property
+    def fault(self) -> str | None: ...
+    def on_squelch(self, callback: Callable[[bool, float], None]) -> None: ...
+    def on_ptt(self, callback: Callable[[bool], None]) -> None: ...
+    def on_fault(self, callback: Callable[[str | None], None]) -> None: ...
+
+
+class Floor(Protocol):
+    """A talkgroup as an endpoint uses it (`gateway.voice.talkgroup.Talkgroup`)."""
+
+    def join(self, member: Endpoint, *, speaks: bool) -> None: ...
+    def leave(self, name: str) -> None: ...
+    def request(self, name: str, *, priority: int, emergency: bool = False) -> None: ...
+    def release(self, name: str) -> None: ...
+    def send(self, name: str, packet: Packet) -> None: ...
+
+
+class Endpoint:
+    """A member of talkgroups with a device of its own.
+
+    ``floor(talkgroup)`` finds or makes the talkgroup, ``facts(talkgroup)`` what the settings say of
+    it. ``changed()`` is called whenever `facts` has changed.
+    """
+
+    def __init__(
+        self,
+        options: EndpointOptions,
+        device: AudioDevice,
+        *,
+        line: KeyerLine | None,
+        vox: AudioSquelch | None,
+        floor: Callable[[str], Floor],
+        talkgroup_facts: Callable[[str], TalkgroupFacts],
+        ticker: Ticker,
+        counters: Counters,
+        changed: Callable[[], None],
+    ) -> None:
+        self.name = options.name
+        self.ready = asyncio.Event()
+        """Set once the device is open or known to be at fault."""
+        self._options = options
+        self._device = device
+        self._line = line
+        self._vox = vox
+        self._floor = floor
+        self._talkgroup_facts = talkgroup_facts
+        self._counters = counters
+        self._changed = changed
+        self._tuning = Tuning(None, ())
+        self._uplink = Uplink(pre_roll=options.pre_roll, rx_mute=options.rx_mute)
+        self._downlink = Downlink(tx_delay=options.tx_delay, tail=options.tail)
+        self._playout = Playout(
+            options.name,
+            self._downlink,
+            line if options.has_ptt else None,
+            ticker,
+            counters,
+            active=self._playing,
+            broken=self._on_broken,
+        )
+        self._sender: Sender | None = None
+        self._fault: str | None = None
+        self._broken: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._told: EndpointFacts | None = None
+
+    @property
+    def facts(self) -> EndpointFacts:
+        line = self._line
+        faults = (self._fault, line.fault if line is not None else None)
+        return EndpointFacts(
+            talkgroup=self._tuning.speaks,
+            hears=self._tuning.hears,
+            ptt=line is not None and self._options.has_ptt and line.keyed,
+            squelch_open=self._uplink.open(_now()),
+            faults=tuple(fault for fault in faults if fault is not None),
+        )
+
+    async def run(self) -> None:
+        """Open the device, speak and listen, open it again when it fails; until cancelled."""
+        if self._line is not None:
+            self._line.on_squelch(lambda is_open, _at: self._on_squelch(is_open))
+            self._line.on_ptt(lambda _keyed: self._tell())
+            self._line.on_fault(lambda _fault: self._tell())
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    async with self._device.open() as stream:
+                        pause = _FIRST_PAUSE
+                        await self._serve(stream)
+                except DriverError as error:
+                    self._report(error.what)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            self.tune(Tuning(None, ()))
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def tune(self, tuning: Tuning) -> None:
+        """Speak and listen there from now on. A burst on a talkgroup that stays is not touched."""
+        before = self._tuning
+        now = _now()
+        if before.speaks != tuning.speaks:
+            self._do(self._uplink.stop())
+        self._tuning = tuning
+        for name in before.talkgroups:
+            stays = name in tuning.talkgroups
+            if not stays or (name == before.speaks) != (name == tuning.speaks):
+                self._floor(name).leave(self.name)
+        self.refresh()
+        for name in tuning.talkgroups:
+            was = name in before.talkgroups
+            if not was or (name == before.speaks) != (name == tuning.speaks):
+                self._floor(name).join(self, speaks=name == tuning.speaks)
+        self._playout.retuned(now)
+        self._tell()
+
+    def refresh(self) -> None:
+        """Take over what the settings say of the talkgroups now."""
+        heard = []
+        for name in self._tuning.talkgroups:
+            facts = self._talkgroup_facts(name)
+            heard.append(Heard(name, facts.tot, facts.hang_time))
+        self._downlink.tune(heard, _now())
+
+    # What talkgroups say (the member's side of `gateway.voice.talkgroup`).
+
+    def on_granted(self, talkgroup: str, token: Token, tot: float) -> None:  # noqa: ARG002 - the controller ends the burst
+        if talkgroup == self._tuning.speaks:
+            self._do(self._uplink.granted(token, _now()))
+        else:
+            self._floor(talkgroup).release(self.name)
+
+    def on_refused(self, talkgroup: str, cause: int, text: str, retry_after: float | None) -> None:
+        _LOGGER.info("%s: %s: refused (%d, %s)", self.name, talkgroup, cause, text)
+        self._counters.add("voice.refused")
+        if talkgroup == self._tuning.speaks:
+            self._do(self._uplink.refused(retry_after, _now()))
+
+    def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
+        _LOGGER.info("%s: %s: revoked (%d, %s)", self.name, talkgroup, cause, text)
+        self._counters.add("voice.revoked")
+        if talkgroup == self._tuning.speaks:
+            self._do(self._uplink.revoked(_now()))
+
+    def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
+        if self._uplink.talking:
+            self._counters.add("voice.while_talking")  # half duplex: nobody hears while speaking
+            return
+        self._playout.packet(talkgroup, talker, packet, arrival)
+
+    def on_idle(self, talkgroup: str) -> None:
+        self._downlink.floor_idle(talkgroup)
+        if talkgroup == self._tuning.speaks:
+            self._do(self._uplink.idle(_now()))
+
+    # What the device and the lines say.
+
+    async def _serve(self, stream: AudioStream) -> None:
+        """Speak and listen on an open device until it fails, which raises DriverError."""
+        self._sender = Sender(stream.rate_hz, random.getrandbits)
+        self._playout.attach(stream)
+        self._broken = asyncio.get_running_loop().create_future()
+        self._report(None)
+        line = self._line
+        self._on_squelch(line is not None and line.squelch_open)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._capture(stream), name=f"endpoint[{self.name}].capture")
+                group.create_task(self._watch(self._broken), name=f"endpoint[{self.name}].playback")
+        except* DriverError as errors:
+            raise _first(errors) from None
+        finally:
+            # The line goes down before anything else can fail.
+            self._playout.detach(_now())
+            self._do(self._uplink.stop())
+            self._uplink.squelch(False, _now())
+            self._sender = None
+            self._tell()
+
+    async def _capture(self, stream: AudioStream) -> None:
+        vox = self._vox
+        while True:
+            samples = await stream.read()
+            now = _now()
+            if vox is not None and self._uplink.listening(now):
+                self._on_squelch(vox.feed(samples, now))
+            self._do(self._uplink.block(Block(samples, time.time() - BLOCK), now))
+
+    @staticmethod
+    async def _watch(broken: asyncio.Future[None]) -> None:
+        await broken
+
+    def _on_broken(self, error: DriverIOError) -> None:
+        if self._broken is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    def _on_squelch(self, is_open: bool) -> None:
+        wanted = self._vox is not None or self._options.has_squelch_line
+        if self._sender is not None and wanted and self._tuning.speaks is not None:
+            self._do(self._uplink.squelch(is_open, _now()))
+
+    def _playing(self, active: bool) -> None:
+        if active and self._vox is not None:
+            self._uplink.squelch(False, _now())  # what it hears from now on is our own voice
+        self._do(self._uplink.transmitting(active, _now()))
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._do(self._uplink.tick(_now()))
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        """Carry out what the uplink wants; a grant may come in the middle of it."""
+        talkgroup = self._tuning.speaks
+        for action in actions:
+            if talkgroup is None:
+                break
+            match action:
+                case Send(block, pre_roll, last):
+                    self._send(talkgroup, block, pre_roll=pre_roll, last=last)
+                case Begin(token):
+                    if self._sender is not None:
+                        bitrate = self._talkgroup_facts(talkgroup).bitrate_bps
+                        self._sender.begin(token, bitrate)
+                case GiveBack():
+                    self._downlink.spoken(talkgroup, _now())
+                    self._floor(talkgroup).release(self.name)
+                case Ask():
+                    self._floor(talkgroup).request(self.name, priority=self._options.priority)
+        self._arm()
+        self._tell()
+
+    def _send(self, talkgroup: str, block: Block | None, *, pre_roll: bool, last: bool) -> None:
+        if self._sender is None:
+            return
+        samples = None if block is None else block.samples
+        captured = 0.0 if block is None else block.captured
+        packet = self._sender.packet(samples, captured, pre_roll=pre_roll, last=last)
+        self._floor(talkgroup).send(self.name, packet)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._uplink.deadline(_now())
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._on_time)
+
+    def _report(self, fault: str | None) -> None:
+        if fault is not None and self._fault is None:
+            _LOGGER.warning("%s: %s", self.name, fault)
+        elif fault is not None:
+            _LOGGER.debug("%s: %s", self.name, fault)
+        elif self._fault is not None:
+            _LOGGER.info("%s: the audio device is well again", self.name)
+        self._fault = fault
+        self.ready.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        facts = self.facts
+        if facts != self._told:
+            self._told = facts
+            self._changed()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _first(errors: BaseExceptionGroup[DriverError]) -> DriverError:
+    """Any one of the errors: capture and playback of one device fail for one reason."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -10,7 +10,6 @@ socket is the only one, so that nothing that stops the daemon stops the keyer be
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import select
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from gateway.errors import RemoteProtocolError
 from gateway.keyer.line import Refused, Released
+from gateway.keyer.lock import open_lock, try_lock
 from gateway.keyer.protocol import (
     MAX_MESSAGE_BYTES,
     Alive,
@@ -88,18 +88,15 @@ class KeyerProcess:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[bool]:
         """Hold the lock; False where the daemon went away before the lock came free."""
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_lock(self._lock)
         try:
             waiting = select.poll()
             waiting.register(self._daemon, 0)  # hang-up is always told
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 self._send_alive(time.monotonic())
                 if waiting.poll(_LOCK_PAUSE * 1000):
                     yield False
                     return
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)  # for people
             yield True
         finally:
             os.close(descriptor)
@@ -210,11 +207,3 @@ class KeyerProcess:
                 return
             time.sleep(_LINGER_STEP)
         _LOGGER.error("a line is not known to be released; closing it")
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

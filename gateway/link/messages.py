@@ -26,18 +26,19 @@ from gateway.errors import LocalProtocolError, RemoteProtocolError
 from gateway.link.strict_json import strict_json
 from gateway.moment import parse_timestamp
 
-Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+# ``$(?!\n)``: Python's $ also matches before a last line feed, that of JSON Schema does not.
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)")]
 Uuid = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$(?!\n)",
         description="a UUID; writers use version 7 in lower case",
     ),
 ]
 Time = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+        pattern=r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$(?!\n)",
         description="RFC 3339 with a zone",
     ),
 ]
@@ -46,7 +47,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 Duration = Annotated[float, msgspec.Meta(ge=0)]
 Severity = Annotated[int, msgspec.Meta(ge=1, le=4)]
-Talker = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$")]
+Talker = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$(?!\n)")
+]
 """``<client>/<endpoint>``"""
 Version = Literal[1]
 Signal = Literal["alarm", "restore", "tamper", "fault", "battery", "lost", "test", "cancel"]

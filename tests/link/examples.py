@@ -1,0 +1,220 @@
+"""One message of each kind, with the bytes it is on the wire."""
+
+from gateway.link.messages import (
+    Action,
+    AlarmEvent,
+    Breach,
+    EndpointState,
+    FloorAnswer,
+    FloorRequest,
+    FloorState,
+    GroupState,
+    IncidentState,
+    Page,
+    Refusal,
+    Status,
+)
+
+ID = "0190a5c0-0000-7000-8000-00000000000"
+AT = "2026-11-24T05:45:08.123Z"
+
+STATUS = Status(state="online", boot=ID + "1", version="0.1.0", since=AT)
+ENDPOINT = EndpointState(
+    endpoint="police-radio",
+    kind="radio",
+    site="zju1",
+    health="ok",
+    faults=(),
+    talkgroup="police-xiaoying",
+    hears=("incident-" + ID + "2",),
+    ptt=False,
+    squelch_open=True,
+    input=None,
+    since=AT,
+)
+REQUEST = FloorRequest(
+    op="request", talker="zju1/police-radio", priority=100, emergency=False, seq=7
+)
+GRANTED = FloorAnswer(op="granted", talker="zju1/police-radio", seq=7, term=3, grant=9, tot_s=30.0)
+DENIED = FloorAnswer(
+    op="denied",
+    talker="zju1/police-radio",
+    seq=7,
+    term=3,
+    grant=9,
+    cause=1,
+    cause_text="another talks",
+    retry_after_s=1.5,
+)
+FLOOR = FloorState(
+    state="taken",
+    talker="zju1/police-radio",
+    priority=100,
+    emergency=False,
+    term=3,
+    grant=9,
+    since=AT,
+    queue=(),
+)
+ALARM = AlarmEvent(
+    id=ID + "3",
+    gateway="zju1",
+    site="zju1",
+    endpoint="south-gate-button",
+    signal="alarm",
+    category="panic",
+    code="E120",
+    account="1234",
+    zone="001",
+    text="紧急求助",
+    time=AT,
+    seq=1,
+    boot=ID + "1",
+    drill=False,
+    stored=True,
+)
+PAGE = Page(
+    id=ID + "4",
+    incident=ID + "2",
+    group="police-xiaoying",
+    level=1,
+    title="浙大一院 panic",
+    category="panic",
+    severity=1,
+    site="zju1",
+    site_name="浙大一院",
+    endpoint="south-gate-button",
+    endpoints=("south-gate-button", "south-gate-intercom"),
+    position=(30.2573, 120.1776),
+    talkgroup=None,
+    drill=False,
+    raised=AT,
+    sent=AT,
+    ack_within_s=30.0,
+)
+RECEIPT = Action(
+    id=ID + "5",
+    incident=ID + "2",
+    group="police-xiaoying",
+    by="police",
+    action="receipt",
+    time=AT,
+    page=ID + "4",
+)
+INCIDENT = IncidentState(
+    id=ID + "2",
+    state="open",
+    level=1,
+    plan="hospital-panic",
+    category="panic",
+    severity=1,
+    site="zju1",
+    site_name="浙大一院",
+    endpoint="south-gate-button",
+    endpoints=("south-gate-button",),
+    drill=False,
+    raised=AT,
+    latched=True,
+    input="alarm",
+    talkgroup=None,
+    groups={
+        "police-xiaoying": GroupState(
+            party="police",
+            state="received",
+            level=1,
+            paged=AT,
+            received=AT,
+            acked=None,
+            arrived=None,
+            by=None,
+        )
+    },
+    breaches=(Breach(kind="ack", level=1, time=AT),),
+    disposition=None,
+    closed=None,
+    owner="zju1",
+    owner_term=1,
+    seq=4,
+    applied=(ID + "5",),
+    refused=Refusal(id=ID + "6", reason="disposition missing"),
+)
+
+GOLDEN = [
+    (
+        STATUS,
+        (
+            b'{"v":1,"state":"online","boot":"0190a5c0-0000-7000-8000-000000000001",'
+            b'"version":"0.1.0","since":"2026-11-24T05:45:08.123Z"}'
+        ),
+    ),
+    (
+        ENDPOINT,
+        (
+            b'{"v":1,"endpoint":"police-radio","kind":"radio","site":"zju1","health":"ok","faults":[],'
+            b'"talkgroup":"police-xiaoying","hears":["incident-0190a5c0-0000-7000-8000-000000000002"],'
+            b'"ptt":false,"squelch_open":true,"input":null,"since":"2026-11-24T05:45:08.123Z"}'
+        ),
+    ),
+    (
+        REQUEST,
+        b'{"v":1,"op":"request","talker":"zju1/police-radio","priority":100,"emergency":false,"seq":7}',
+    ),
+    (
+        GRANTED,
+        b'{"v":1,"op":"granted","talker":"zju1/police-radio","seq":7,"term":3,"grant":9,"tot_s":30.0}',
+    ),
+    (
+        DENIED,
+        (
+            b'{"v":1,"op":"denied","talker":"zju1/police-radio","seq":7,"term":3,"grant":9,"cause":1,'
+            b'"cause_text":"another talks","retry_after_s":1.5}'
+        ),
+    ),
+    (
+        FLOOR,
+        (
+            b'{"v":1,"state":"taken","talker":"zju1/police-radio","priority":100,"emergency":false,'
+            b'"term":3,"grant":9,"since":"2026-11-24T05:45:08.123Z","queue":[]}'
+        ),
+    ),
+    (
+        ALARM,
+        '{"v":1,"id":"0190a5c0-0000-7000-8000-000000000003","gateway":"zju1","site":"zju1",'
+        '"endpoint":"south-gate-button","signal":"alarm","category":"panic","code":"E120",'
+        '"account":"1234","zone":"001","text":"紧急求助","time":"2026-11-24T05:45:08.123Z","seq":1,'
+        '"boot":"0190a5c0-0000-7000-8000-000000000001","drill":false,"stored":true}'.encode(),
+    ),
+    (
+        PAGE,
+        '{"v":1,"id":"0190a5c0-0000-7000-8000-000000000004",'
+        '"incident":"0190a5c0-0000-7000-8000-000000000002","group":"police-xiaoying","level":1,'
+        '"title":"浙大一院 panic","category":"panic","severity":1,"site":"zju1",'
+        '"site_name":"浙大一院","endpoint":"south-gate-button",'
+        '"endpoints":["south-gate-button","south-gate-intercom"],"position":[30.2573,120.1776],'
+        '"talkgroup":null,"drill":false,"raised":"2026-11-24T05:45:08.123Z",'
+        '"sent":"2026-11-24T05:45:08.123Z","ack_within_s":30.0}'.encode(),
+    ),
+    (
+        RECEIPT,
+        (
+            b'{"v":1,"id":"0190a5c0-0000-7000-8000-000000000005",'
+            b'"incident":"0190a5c0-0000-7000-8000-000000000002","group":"police-xiaoying",'
+            b'"by":"police","action":"receipt","time":"2026-11-24T05:45:08.123Z",'
+            b'"page":"0190a5c0-0000-7000-8000-000000000004"}'
+        ),
+    ),
+    (
+        INCIDENT,
+        '{"v":1,"id":"0190a5c0-0000-7000-8000-000000000002","state":"open","level":1,'
+        '"plan":"hospital-panic","category":"panic","severity":1,"site":"zju1",'
+        '"site_name":"浙大一院","endpoint":"south-gate-button","endpoints":["south-gate-button"],'
+        '"drill":false,"raised":"2026-11-24T05:45:08.123Z","latched":true,"input":"alarm",'
+        '"talkgroup":null,"groups":{"police-xiaoying":{"party":"police","state":"received",'
+        '"level":1,"paged":"2026-11-24T05:45:08.123Z","received":"2026-11-24T05:45:08.123Z",'
+        '"acked":null,"arrived":null,"by":null}},"breaches":[{"kind":"ack","level":1,'
+        '"time":"2026-11-24T05:45:08.123Z"}],"disposition":null,"closed":null,"owner":"zju1",'
+        '"owner_term":1,"seq":4,"applied":["0190a5c0-0000-7000-8000-000000000005"],'
+        '"refused":{"id":"0190a5c0-0000-7000-8000-000000000006",'
+        '"reason":"disposition missing"}}'.encode(),
+    ),
+]

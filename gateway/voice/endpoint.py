@@ -45,7 +45,7 @@ class TalkgroupFacts:
 class EndpointOptions:
     """One endpoint's piece of the settings; durations in seconds.
 
-    ``has_ptt`` and ``has_squelch_line`` say which lines of the keyer are its own.
+    ``has_ptt`` says that its line of the keyer can key; one that only senses is not asked to.
     """
 
     name: str
@@ -55,7 +55,6 @@ class EndpointOptions:
     rx_mute: float = 0.3
     pre_roll: float = 0.04
     has_ptt: bool = False
-    has_squelch_line: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +156,21 @@ class Endpoint:
     async def run(self) -> None:
         """Open the device, speak and listen, open it again when it fails; until cancelled."""
         if self._line is not None:
-            self._line.on_squelch(lambda is_open, _at: self._on_squelch(is_open))
+            if self._vox is None:
+                self._line.on_squelch(lambda is_open, _at: self._on_squelch(is_open))
             self._line.on_ptt(lambda _keyed: self._tell())
             self._line.on_fault(lambda _fault: self._tell())
         pause = _FIRST_PAUSE
         try:
             while True:
+                began = _now()
                 try:
                     async with self._device.open() as stream:
-                        pause = _FIRST_PAUSE
                         await self._serve(stream)
                 except DriverError as error:
                     self._report(error.what)
+                if _now() - began > _LONGEST_PAUSE:
+                    pause = _FIRST_PAUSE
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
@@ -193,6 +195,10 @@ class Endpoint:
             if not was or (name == before.speaks) != (name == tuning.speaks):
                 self._floor(name).join(self, speaks=name == tuning.speaks)
         self._playout.retuned(now)
+        if tuning.speaks is None:
+            self._uplink.squelch(False, now)
+        elif self._line is not None and self._vox is None:
+            self._on_squelch(self._line.squelch_open)
         self._tell()
 
     def refresh(self) -> None:
@@ -242,8 +248,8 @@ class Endpoint:
         self._playout.attach(stream)
         self._broken = asyncio.get_running_loop().create_future()
         self._report(None)
-        line = self._line
-        self._on_squelch(line is not None and line.squelch_open)
+        if self._line is not None and self._vox is None:
+            self._on_squelch(self._line.squelch_open)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._capture(stream), name=f"endpoint[{self.name}].capture")
@@ -265,7 +271,9 @@ class Endpoint:
             now = _now()
             if vox is not None and self._uplink.listening(now):
                 self._on_squelch(vox.feed(samples, now))
-            self._do(self._uplink.block(Block(samples, time.time() - BLOCK), now))
+            actions = self._uplink.block(Block(samples, time.time() - BLOCK), now)
+            if actions:
+                self._do(actions)
 
     @staticmethod
     async def _watch(broken: asyncio.Future[None]) -> None:
@@ -276,14 +284,13 @@ class Endpoint:
             self._broken.set_exception(error)
 
     def _on_squelch(self, is_open: bool) -> None:
-        wanted = self._vox is not None or self._options.has_squelch_line
-        if self._sender is not None and wanted and self._tuning.speaks is not None:
+        if self._sender is not None and self._tuning.speaks is not None:
             self._do(self._uplink.squelch(is_open, _now()))
 
     def _playing(self, active: bool) -> None:
+        self._do(self._uplink.transmitting(active, _now()))
         if active and self._vox is not None:
             self._uplink.squelch(False, _now())  # what it hears from now on is our own voice
-        self._do(self._uplink.transmitting(active, _now()))
 
     def _on_time(self) -> None:
         self._timer = None
@@ -303,7 +310,6 @@ class Endpoint:
                         bitrate = self._talkgroup_facts(talkgroup).bitrate_bps
                         self._sender.begin(token, bitrate)
                 case GiveBack():
-                    self._downlink.spoken(talkgroup, _now())
                     self._floor(talkgroup).release(self.name)
                 case Ask():
                     self._floor(talkgroup).request(self.name, priority=self._options.priority)
@@ -317,14 +323,17 @@ class Endpoint:
         captured = 0.0 if block is None else block.captured
         packet = self._sender.packet(samples, captured, pre_roll=pre_roll, last=last)
         self._floor(talkgroup).send(self.name, packet)
+        if last:
+            self._downlink.spoken(talkgroup, _now())
 
     def _arm(self) -> None:
+        """Look again when time may change something; a timer that fires too early does no harm."""
+        deadline = self._uplink.deadline(_now())
+        if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        deadline = self._uplink.deadline(_now())
-        if deadline is not None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._on_time)
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._on_time)
 
     def _report(self, fault: str | None) -> None:
         if fault is not None and self._fault is None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.alarm import plan as plans
-from gateway.settings.model import Endpoint, Settings
+from gateway.settings.model import Endpoint, Settings, Talkgroup
 from gateway.settings.model import Level as LevelSettings
+from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
+from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
+from gateway.voice.talkgroup import TalkgroupOptions
 
 
 def sites_of(settings: Settings) -> dict[str, plans.SiteFacts]:
@@ -133,3 +136,73 @@ def group_endpoints(settings: Settings, groups: frozenset[str]) -> Mapping[str, 
         for group in groups
         if group in settings.groups
     }
+
+
+def talkgroups_of(settings: Settings) -> dict[str, TalkgroupOptions]:
+    """The floor's piece of every configured talkgroup."""
+    return {
+        name: TalkgroupOptions(
+            tot=talkgroup.tot_s,
+            hang_time=talkgroup.hang_time_s,
+            max_age=talkgroup.max_age_s,
+            controllers=talkgroup.controllers,
+            priority_cap=talkgroup.priority_cap,
+        )
+        for name, talkgroup in settings.talkgroups.items()
+    }
+
+
+def talkgroup_facts_of(settings: Settings, talkgroup: str) -> TalkgroupFacts:
+    """An endpoint's piece of a talkgroup; an incident's talkgroup has the defaults."""
+    known = settings.talkgroups.get(talkgroup, _DEFAULTS)
+    return TalkgroupFacts(
+        tot=known.tot_s, hang_time=known.hang_time_s, bitrate_bps=known.bitrate_bps
+    )
+
+
+def endpoint_options_of(name: str, endpoint: Endpoint) -> EndpointOptions:
+    """The voice piece of one endpoint."""
+    return EndpointOptions(
+        name=name,
+        priority=endpoint.priority,
+        tx_delay=endpoint.tx_delay_s,
+        tail=endpoint.tail_s,
+        rx_mute=endpoint.rx_mute_s,
+        pre_roll=pre_roll_of(endpoint),
+        has_ptt=endpoint.ptt is not None,
+        has_squelch_line=_has_squelch_line(endpoint),
+    )
+
+
+def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]:
+    """What the keyer holds: every endpoint with a line."""
+    return [
+        KeyedEndpoint(
+            name,
+            None if endpoint.ptt is None else LineChoice(endpoint.ptt.driver, endpoint.ptt.options),
+            LineChoice(endpoint.squelch.driver, endpoint.squelch.options)
+            if endpoint.squelch is not None and _has_squelch_line(endpoint)
+            else None,
+        )
+        for name, endpoint in endpoints.items()
+        if endpoint.audio is not None and (endpoint.ptt is not None or _has_squelch_line(endpoint))
+    ]
+
+
+def same_devices(old: Endpoint, new: Endpoint) -> bool:
+    """Whether two settings of one endpoint differ at most in what can change while it runs."""
+    retuned = {"talkgroup": new.talkgroup, "hears": new.hears}
+    alarm = {
+        name: getattr(new, name)
+        for name in ("kind", "site", "place", "name", "input", "line", "account", "zone",
+                     "category", "latch", "camera")
+    }  # fmt: skip
+    return old.model_copy(update=retuned | alarm) == new and old.audio is not None
+
+
+def _has_squelch_line(endpoint: Endpoint) -> bool:
+    """VOX listens to the audio; every other squelch is a line."""
+    return endpoint.squelch is not None and endpoint.squelch.driver != "vox"
+
+
+_DEFAULTS = Talkgroup()

@@ -1,0 +1,241 @@
+"""The alarm side put together: inputs, desk, responder, cameras. No decisions of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway import pieces
+from gateway.alarm.cameras import Cameras
+from gateway.alarm.clerk import Identity, Listeners, Raised
+from gateway.alarm.desk import Desk
+from gateway.alarm.docket import Rules
+from gateway.alarm.inputs import Inputs
+from gateway.alarm.journal import Journal
+from gateway.alarm.picture import Pictures
+from gateway.alarm.picture_store import PictureStore
+from gateway.alarm.responder import Responder
+from gateway.endpoint_states import EndpointStates
+from gateway.errors import DriverUnavailable
+from gateway.link.media_link import MediaLink
+from gateway.link.messages import IncidentState, Page
+from gateway.link.session import ControlLink
+from gateway.link.topics import Topics
+from gateway.ops.clock import SystemClock
+from gateway.ops.counters import Counters
+from gateway.ops.ids import new_id
+from gateway.settings.drivers import DriverCatalogue, DriverChoice
+from gateway.settings.model import Settings
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Drivers(DriverCatalogue, Protocol):
+    """Driver classes by family and name; the module `drivers.registry`."""
+
+    def driver(self, family: str, name: str, /) -> type: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What both sides stand on."""
+
+    identity: Identity
+    topics: Topics
+    control: ControlLink
+    clock: SystemClock
+    counters: Counters
+    states: EndpointStates
+    drivers: Drivers
+    data_dir: Path
+
+
+class AlarmSide:
+    """From a press to a closed incident, on one gateway."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        settings: Settings,
+        journal: Journal,
+        media: MediaLink,
+        on_incident: Callable[[IncidentState], None],
+    ) -> None:
+        self._shared = shared
+        self._settings = settings
+        self._on_incident = on_incident
+        gateway, topics, counters = shared.identity.gateway, shared.topics, shared.counters
+        self.desk = Desk(
+            shared.identity,
+            rules_of(settings),
+            topics,
+            shared.control,
+            journal,
+            shared.clock,
+            new_id,
+            counters,
+            Listeners(event=self._raised, page=self._paged_here, incident=self._own_incident),
+        )
+        self.responder = Responder(
+            gateway,
+            topics,
+            shared.control,
+            journal,
+            shared.clock,
+            new_id,
+            counters,
+            serves=pieces.serves_of(settings),
+            on_page=self._announce,
+            on_state=on_incident,
+            deliver=self.desk.deliver,
+        )
+        self._cameras = Cameras(self._camera_fault, counters)
+        store = PictureStore(shared.data_dir / "pictures")
+        self._pictures = Pictures(
+            gateway, topics, media, self._cameras, store, shared.clock, counters
+        )
+        self._inputs = Inputs(self.desk.signal, self._input_fault, counters)
+
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Take up the journal, then open inputs and cameras.
+
+        Raises:
+            StorageError: the journal cannot be read.
+            DriverUnavailable: a driver marked ``required`` cannot be loaded.
+        """
+        group.create_task(self.responder.run(), name="responder")
+        group.create_task(self._pictures.run(), name="pictures")
+        group.create_task(self.desk.run(), name="desk")
+        await self.desk.ready()
+        self._refresh(self._settings)
+        for name, choice in self._settings.inputs.items():
+            self._start_input(group, name, choice)
+        for name, endpoint in self._settings.endpoints.items():
+            if endpoint.camera is not None:
+                self._start_camera(group, name, endpoint.camera)
+
+    async def settled(self) -> None:
+        """Returns once every input is up or reported as faulted."""
+        await self._inputs.settled()
+
+    async def stop(self) -> None:
+        """Close the inputs; what they have handed over is stored."""
+        for name in self._settings.inputs:
+            await self._inputs.stop(name)
+
+    async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
+        """Change what differs; running incidents keep their plans and timers."""
+        old, self._settings = self._settings, settings
+        self.desk.reload(rules_of(settings))
+        self.responder.serve(pieces.serves_of(settings))
+        for name, choice in old.inputs.items():
+            if settings.inputs.get(name) != choice:
+                await self._inputs.stop(name)
+        for name, choice in settings.inputs.items():
+            if old.inputs.get(name) != choice:
+                self._start_input(group, name, choice)
+        before = {name: endpoint.camera for name, endpoint in old.endpoints.items()}
+        after = {name: endpoint.camera for name, endpoint in settings.endpoints.items()}
+        for name, camera in before.items():
+            if camera is not None and after.get(name) != camera:
+                await self._cameras.stop(name)
+        for name, camera in after.items():
+            if camera is not None and before.get(name) != camera:
+                self._start_camera(group, name, camera)
+        self._refresh(settings)
+
+    # Devices
+
+    def _start_input(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
+        try:
+            driver = self._shared.drivers.driver("input", choice.driver)
+        except DriverUnavailable as error:
+            if choice.required:
+                raise
+            _LOGGER.error("input[%s]: left out: %s", name, error)
+            self._input_fault(name, error.what)
+            return
+        self._inputs.start(group, name, driver(name, choice.options))
+
+    def _start_camera(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
+        try:
+            driver = self._shared.drivers.driver("camera", choice.driver)
+        except DriverUnavailable as error:
+            if choice.required:
+                raise
+            _LOGGER.error("camera[%s]: left out: %s", name, error)
+            self._camera_fault(name, error.what)
+            return
+        self._shared.states.fault(name, "camera", None)
+        self._cameras.start(group, name, driver(name, choice.options))
+
+    def _input_fault(self, name: str, what: str | None) -> None:
+        for endpoint, settings in self._settings.endpoints.items():
+            if settings.input == name:
+                self._shared.states.fault(endpoint, "input", what)
+
+    def _camera_fault(self, name: str, what: str | None) -> None:
+        self._shared.states.fault(name, "camera", what)
+
+    # What desk and responder say
+
+    def _raised(self, raised: Raised) -> None:
+        event = raised.event
+        if event is None:
+            return
+        if event.endpoint is not None:
+            self._show_input(event.endpoint)
+        if event.signal == "alarm":
+            for state in raised.incidents:
+                first = () if state.endpoint is None else (state.endpoint,)
+                self._pictures.take(state.id, (*first, *state.endpoints))
+
+    def _paged_here(self, page: Page) -> None:
+        """A page of our own to a group served here does not need the broker."""
+        if page.group in pieces.serves_of(self._settings):
+            self.responder.receive(page)
+
+    def _own_incident(self, state: IncidentState) -> None:
+        for endpoint in state.endpoints:
+            self._show_input(endpoint)
+        if state.state == "closed":
+            self._pictures.closed(state.id)
+        self.responder.observe(state)
+
+    def _announce(self, page: Page) -> None:
+        _LOGGER.warning(
+            "PAGE for %s%s: %s; incident %s, level %d, talkgroup %s",
+            page.group,
+            " (drill)" if page.drill else "",
+            page.title,
+            page.incident,
+            page.level,
+            page.talkgroup or "none",
+        )
+
+    def _show_input(self, name: str) -> None:
+        endpoint = self._settings.endpoints.get(name)
+        if endpoint is not None and endpoint.input is not None:
+            self._shared.states.input(name, self.desk.input_state(name).value)
+
+    def _refresh(self, settings: Settings) -> None:
+        for name, endpoint in settings.endpoints.items():
+            if endpoint.input is None:
+                self._shared.states.input(name, None)
+            else:
+                self._show_input(name)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The desk's piece of the settings."""
+    return Rules(
+        sources=pieces.sources_of(settings),
+        sites=pieces.sites_of(settings),
+        groups=pieces.groups_of(settings),
+        plans=pieces.plans_of(settings),
+        dispositions=settings.dispositions,
+    )

@@ -1,0 +1,368 @@
+"""The composition root: settings into services, in one TaskGroup. No decisions.
+
+Nested from the outside in: the data folder's lock, the journal, the broker, the links, the two
+sides. A stop goes the other way: inputs close, bursts are released and every PTT with them, then
+`offline` is said, then the broker ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import __version__
+from gateway.alarm.clerk import Identity
+from gateway.alarm.journal import Journal
+from gateway.alarm_side import AlarmSide, Drivers, Shared
+from gateway.control.server import ControlServer
+from gateway.endpoint_states import EndpointStates
+from gateway.errors import BaiyingError, ConfigError, RemoteProtocolError, StorageError
+from gateway.link.address import BrokerAddress, Tls, parse_listen, parse_url, read_password
+from gateway.link.broker import BrokerOptions, EmbeddedBroker
+from gateway.link.media_link import MediaLink
+from gateway.link.messages import EndpointState, Status, decode
+from gateway.link.presence import Presence
+from gateway.link.roster import Roster
+from gateway.link.session import ControlLink, Incoming
+from gateway.link.topics import Topics
+from gateway.link.voice_link import VoiceLink
+from gateway.ops.clock import SystemClock, kernel_boot_id
+from gateway.ops.counters import Counters
+from gateway.ops.ids import new_id
+from gateway.ops.liveness import Liveness
+from gateway.ops.sd_notify import Notifier
+from gateway.requests import AlarmRequests
+from gateway.settings.difference import difference
+from gateway.settings.loader import Loaded, load
+from gateway.settings.model import Settings
+from gateway.voice_side import VoiceSide
+
+_LOGGER = logging.getLogger(__name__)
+
+BROKER_PATIENCE = 2.0
+"""Seconds that `ready` waits for the broker (contract, section 5)."""
+
+LONGEST_TURN = 5.0
+"""Seconds without a turn of the event loop after which the watchdog is no longer fed."""
+
+
+class Gateway:
+    """One gateway, from `run` to its end."""
+
+    def __init__(self, config: Path, loaded: Loaded, drivers: Drivers) -> None:
+        self._config = config
+        self._settings = loaded.settings
+        self._drivers = drivers
+        self._notifier = Notifier()
+        self._stopping = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            BaiyingError: it could not be started; possibly in an exception group.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        settings = self._settings
+        data_dir = settings.data_dir
+        with _locked(data_dir):
+            async with Journal(data_dir / "journal.db") as journal, _broker(settings) as address:
+                await self._serve(journal, address)
+
+    async def _serve(self, journal: Journal, address: BrokerAddress) -> None:
+        settings = self._settings
+        links = _Links.make(settings, address)
+        roster = _RosterFeed(links)
+        shared = Shared(
+            identity=links.identity,
+            topics=links.topics,
+            control=links.control,
+            clock=links.clock,
+            counters=links.counters,
+            states=EndpointStates(
+                settings.gateway, links.topics, links.control, links.clock, roster.own_endpoint
+            ),
+            drivers=self._drivers,
+            data_dir=settings.data_dir,
+        )
+        voice = VoiceSide(shared, settings, links.voice, roster.roster, journal)
+        alarm = AlarmSide(shared, settings, journal, links.media, voice.incident)
+        roster.changed = voice.roster_changed
+        requests = AlarmRequests(alarm.desk, alarm.responder)
+        liveness = Liveness(self._notifier)
+        for name, endpoint in settings.endpoints.items():
+            shared.states.add(name, endpoint.kind, endpoint.site)
+        try:
+            async with asyncio.TaskGroup() as group:
+                await voice.start(group)
+                await alarm.start(group)
+                links.start(group)
+                server = ControlServer(
+                    settings.data_dir / "control.sock",
+                    {**requests.handlers(), **voice.handlers()},
+                )
+                group.create_task(server.run(), name="control")
+                group.create_task(liveness.run(), name="liveness")
+                group.create_task(_turn(liveness), name="turn")
+                await self._up(links, alarm, voice)
+                await self._until_stopped(group, shared, alarm, voice)
+                await _stop(group, links, alarm, voice)
+        except _Stopped:
+            pass
+
+    async def _up(self, links: _Links, alarm: AlarmSide, voice: VoiceSide) -> None:
+        """Say ``ready`` once everything is up or reported as faulted (contract, section 5)."""
+        await alarm.settled()
+        await voice.settled()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BROKER_PATIENCE):
+                await links.reached.wait()
+        broker = "broker reached" if links.reached.is_set() else "broker not reached yet"
+        status = f"{len(self._settings.inputs)} inputs, {len(self._settings.endpoints)} endpoints, {broker}"
+        _LOGGER.info("gateway %s ready: %s", self._settings.gateway, status)
+        self._notifier.ready(status)
+
+    async def _until_stopped(
+        self, group: asyncio.TaskGroup, shared: Shared, alarm: AlarmSide, voice: VoiceSide
+    ) -> None:
+        """Serve, and reload whenever asked to."""
+        stopping = group.create_task(self._stopping.wait(), name="stopping")
+        while not self._stopping.is_set():
+            wanted = group.create_task(self._reload_wanted.wait(), name="reload.wanted")
+            await asyncio.wait({stopping, wanted}, return_when=asyncio.FIRST_COMPLETED)
+            wanted.cancel()
+            if self._reload_wanted.is_set() and not self._stopping.is_set():
+                self._reload_wanted.clear()
+                self._notifier.reloading()
+                await self._reload(group, shared, alarm, voice)
+                self._notifier.ready("reloaded")
+
+    async def _reload(
+        self, group: asyncio.TaskGroup, shared: Shared, alarm: AlarmSide, voice: VoiceSide
+    ) -> None:
+        """Validate the whole file, then change only what differs; or keep the old and say why."""
+        try:
+            loaded = await asyncio.to_thread(load, self._config, self._drivers)
+        except ConfigError as error:
+            for problem in error.problems:
+                _LOGGER.error("reload: %s", problem)
+            _LOGGER.error("reload: refused; the configuration before stays in force")
+            return
+        changes = difference(self._settings, loaded.settings)
+        before = self._settings
+        # What is read once at the start stays as it is.
+        kept = {key: getattr(before, key) for key in changes.restart}
+        after = loaded.settings.model_copy(update=kept)
+        for key in changes.restart:
+            _LOGGER.warning("reload: %s takes effect at the next start only", key)
+        self._settings = after
+        for name in before.endpoints.keys() - after.endpoints.keys():
+            shared.states.remove(name)
+        for name, endpoint in after.endpoints.items():
+            shared.states.add(name, endpoint.kind, endpoint.site)
+        try:
+            await voice.reload(group, after)
+            await alarm.reload(group, after)
+        except BaiyingError as error:
+            _LOGGER.error("reload: %s; go back by mending the file and reloading again", error)
+            return
+        _LOGGER.info("reload: done: %s", changes)
+
+
+class _Stopped(Exception):
+    """Ends the services' TaskGroup from inside."""
+
+
+async def _stop(
+    group: asyncio.TaskGroup, links: _Links, alarm: AlarmSide, voice: VoiceSide
+) -> None:
+    _LOGGER.info("stopping")
+    links.control.announce_stopping()
+    await voice.stop()
+    await alarm.stop()
+    await links.stop()
+    del group
+    raise _Stopped
+
+
+async def _turn(liveness: Liveness) -> None:
+    """The event loop's own pulse."""
+    pulse = liveness.pulse("event loop", LONGEST_TURN)
+    while True:
+        pulse.beat()
+        await asyncio.sleep(0.25)
+
+
+@dataclass(slots=True)
+class _Links:
+    """The three connections of one run of one gateway."""
+
+    identity: Identity
+    topics: Topics
+    clock: SystemClock
+    counters: Counters
+    control: ControlLink
+    voice: VoiceLink
+    media: MediaLink
+    reached: asyncio.Event
+    tasks: list[asyncio.Task[None]]
+
+    @classmethod
+    def make(cls, settings: Settings, address: BrokerAddress) -> _Links:
+        name = settings.gateway
+        identity = Identity(gateway=name, boot=new_id(), kernel_boot=kernel_boot_id())
+        topics = Topics(settings.mqtt.root)
+        counters = Counters()
+        presence = Presence(topic=topics.status(name), boot=identity.boot, version=__version__)
+        links = cls(
+            identity,
+            topics,
+            SystemClock(),
+            counters,
+            ControlLink(name, address, presence=presence, counters=counters),
+            VoiceLink(name, address, counters=counters),
+            MediaLink(name, address, counters=counters),
+            asyncio.Event(),
+            [],
+        )
+        links.control.on_connection(links.connection)
+        return links
+
+    def connection(self, connected: bool) -> None:
+        if connected:
+            self.reached.set()
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        for link in (self.control, self.voice, self.media):
+            self.tasks.append(group.create_task(link.run(), name=type(link).__name__))
+
+    async def stop(self) -> None:
+        """Say `offline` and hang up."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.wait(self.tasks, timeout=2)
+
+
+class _RosterFeed:
+    """Fills the roster from the retained topics of all gateways."""
+
+    def __init__(self, links: _Links) -> None:
+        self.roster = Roster()
+        self.changed = _nothing
+        self._topics = links.topics
+        self._gateway = links.identity.gateway
+        self._counters = links.counters
+        links.control.on_connection(self._connection)
+        links.control.subscribe(links.topics.status("+"), self._status)
+        links.control.subscribe(links.topics.endpoint("+", "+"), self._endpoint)
+
+    def own_endpoint(self, name: str, state: EndpointState | None) -> None:
+        if self.roster.endpoint(self._gateway, name, state):
+            self.changed()
+
+    def _connection(self, connected: bool) -> None:
+        if not connected and self.roster.clear():
+            self.changed()
+
+    def _status(self, incoming: Incoming) -> None:
+        levels = self._topics.levels(incoming.topic)
+        if levels is None:
+            return
+        try:
+            status = decode(Status, incoming.payload) if incoming.payload else None
+        except RemoteProtocolError:
+            self._counters.add("roster.malformed")
+            return
+        if self.roster.status(levels[1], status):
+            self.changed()
+
+    def _endpoint(self, incoming: Incoming) -> None:
+        levels = self._topics.levels(incoming.topic)
+        if levels is None:
+            return
+        try:
+            state = decode(EndpointState, incoming.payload) if incoming.payload else None
+        except RemoteProtocolError:
+            self._counters.add("roster.malformed")
+            return
+        if self.roster.endpoint(levels[1], levels[3], state):
+            self.changed()
+
+
+def _nothing() -> None:
+    pass
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """One gateway in one data folder.
+
+    Raises:
+        StorageError: the folder cannot be made, or another gateway runs in it.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "gateway.lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise StorageError(f"data_dir {data_dir}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StorageError(
+                f"another gateway (process {lock.read().strip() or 'unknown'}) runs in {data_dir}"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+@asynccontextmanager
+async def _broker(settings: Settings) -> AsyncIterator[BrokerAddress]:
+    """How to reach the broker; the embedded one runs for the length of the block.
+
+    Raises:
+        BrokerError: the embedded broker could not be started.
+        LinkError: the address or the password file cannot be used.
+    """
+    mqtt = settings.mqtt
+    if mqtt.broker != "embedded":
+        host, port, tls = parse_url(mqtt.broker)
+        yield BrokerAddress(
+            host=host,
+            port=port,
+            username=mqtt.username or (settings.gateway if mqtt.password_file else None),
+            password=None if mqtt.password_file is None else read_password(mqtt.password_file),
+            tls=Tls(ca_file=mqtt.ca_file, cert_file=mqtt.cert_file, key_file=mqtt.key_file)
+            if tls
+            else None,
+        )
+        return
+    host, port = parse_listen(mqtt.listen)
+    controllers = {name for group in settings.talkgroups.values() for name in group.controllers}
+    options = BrokerOptions(
+        host=host,
+        port=port,
+        folder=settings.data_dir / "broker",
+        root=mqtt.root,
+        clients=tuple(sorted({settings.gateway} | controllers)),
+        users_file=mqtt.users_file,
+        cert_file=mqtt.cert_file,
+        key_file=mqtt.key_file,
+    )
+    async with EmbeddedBroker(options).running() as broker:
+        yield broker.address(settings.gateway)

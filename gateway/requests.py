@@ -1,0 +1,126 @@
+"""What a person at the command line may ask of the running gateway (`gateway.control`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import msgspec
+
+from gateway.alarm.desk import Desk
+from gateway.alarm.responder import Responder
+from gateway.control.server import Handler, RequestError, Session
+from gateway.errors import LocalProtocolError
+from gateway.link.messages import ActionName, IncidentState
+from gateway.ports import SignalKind
+
+_GROUP_ACTIONS = frozenset({"ack", "unack", "decline", "en_route", "on_scene", "handled"})
+"""Actions that a group does; the others are done to the incident."""
+
+
+class AlarmRequests:
+    """``press`` and ``incident.*``."""
+
+    def __init__(self, desk: Desk, responder: Responder) -> None:
+        self._desk = desk
+        self._responder = responder
+        self.serves: frozenset[str] = frozenset()
+        """The groups served here: who acts when nobody is named."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {
+            "press": self._press,
+            "incident.list": self._list,
+            "incident.show": self._show,
+            "incident.act": self._act,
+        }
+
+    async def _press(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
+        endpoint = _text(request, "endpoint")
+        try:
+            signal = SignalKind(_text(request, "signal"))
+        except ValueError:
+            raise RequestError(f"there is no signal {request['signal']!r}") from None
+        began = time.monotonic()
+        raised = await self._desk.press(endpoint, signal)
+        if raised is None:
+            raise RequestError(f"this gateway has no endpoint {endpoint!r}")
+        took = time.monotonic() - began
+        if signal is SignalKind.ALARM and not request.get("hold"):
+            await self._desk.press(endpoint, SignalKind.RESTORE)
+        return {
+            "event": None if raised.event is None else raised.event.id,
+            "stored": raised.stored,
+            "stored_ms": round(took * 1000, 2),
+            "incidents": [_builtins(state) for state in raised.incidents],
+        }
+
+    async def _list(self, request: dict[str, Any], _: Session) -> list[dict[str, Any]]:
+        everything = bool(request.get("all"))
+        return [
+            _builtins(state)
+            for state in self._responder.incidents()
+            if everything or state.state != "closed"
+        ]
+
+    async def _show(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
+        return _builtins(self._find(_text(request, "incident")))
+
+    async def _act(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
+        state = self._find(_text(request, "incident"))
+        action = _text(request, "action")
+        if action not in get_args(ActionName) or action == "receipt":
+            raise RequestError(f"there is no action {action!r}")
+        name: ActionName = action  # type: ignore[assignment]  # checked by get_args just above
+        group = request.get("group")
+        if group is None and action in _GROUP_ACTIONS:
+            group = self._own_group(state, action)
+        try:
+            outcome = await self._responder.act(
+                state.id,
+                name,
+                by=_text(request, "by"),
+                group=group,
+                note=request.get("note"),
+                disposition=request.get("disposition"),
+            )
+        except LocalProtocolError as error:
+            raise RequestError(str(error)) from error
+        return {
+            "incident": state.id,
+            "outcome": outcome.kind.value,
+            "reason": outcome.reason,
+            "state": outcome.state.state if outcome.state is not None else state.state,
+        }
+
+    def _find(self, beginning: str) -> IncidentState:
+        found = self._responder.find(beginning)
+        if not found:
+            raise RequestError(
+                f"no incident {beginning} is known here; see `baiying incident list --all`"
+            )
+        if len(found) > 1:
+            raise RequestError(
+                f"{len(found)} incidents begin with {beginning}; write more of the id"
+            )
+        return found[0]
+
+    def _own_group(self, state: IncidentState, action: str) -> str:
+        candidates = sorted(self.serves & state.groups.keys())
+        if len(candidates) == 1:
+            return candidates[0]
+        known = ", ".join(candidates or sorted(state.groups)) or "none"
+        raise RequestError(f"{action} by which group? name one with --group: {known}")
+
+
+def _builtins(state: IncidentState) -> dict[str, Any]:
+    members: dict[str, Any] = msgspec.to_builtins(state)
+    return members
+
+
+def _text(request: dict[str, Any], key: str) -> str:
+    value = request.get(key)
+    if not isinstance(value, str) or not value:
+        raise RequestError(f"the request needs {key}")
+    return value

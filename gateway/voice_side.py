@@ -1,0 +1,347 @@
+"""The voice side put together: keyer, talkgroups, endpoints, patches. No decisions of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from gateway import pieces
+from gateway.alarm.journal import Journal
+from gateway.alarm_side import Shared
+from gateway.control.protocol import AUDIO
+from gateway.control.server import Handler, RequestError, Session
+from gateway.errors import DriverUnavailable
+from gateway.link.messages import IncidentState
+from gateway.link.roster import Roster
+from gateway.link.voice_link import VoiceLink
+from gateway.moment import parse_timestamp
+from gateway.settings.model import Endpoint as EndpointSettings
+from gateway.settings.model import Settings
+from gateway.voice.console import ConsoleListen, ConsoleTalk
+from gateway.voice.downlink import Heard
+from gateway.voice.dsp import Samples
+from gateway.voice.endpoint import Endpoint, TalkgroupFacts
+from gateway.voice.keyer_client import Keyer
+from gateway.voice.opus import RATES_HZ
+from gateway.voice.patch import Patch, tuning
+from gateway.voice.talkgroups import Talkgroups
+from gateway.voice.ticker import Ticker
+
+_LOGGER = logging.getLogger(__name__)
+
+_BUSY_LOOK = 0.1
+"""Seconds between looks whether a burst that a reload waits for has ended."""
+
+_LISTEN_BACKLOG_BYTES = 1_000_000
+"""Half a minute of audio; a `listen` that takes no more is ended."""
+
+
+class VoiceSide:
+    """From a squelch that opens to a transmitter that is keyed, on one gateway."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        settings: Settings,
+        voice_link: VoiceLink,
+        roster: Roster,
+        journal: Journal,
+    ) -> None:
+        self._shared = shared
+        self._settings = settings
+        self._voice_link = voice_link
+        self._roster = roster
+        self._journal = journal
+        self._ticker = Ticker(shared.counters)
+        self._keyer = Keyer(shared.data_dir / "keyer.lock", shared.counters)
+        self._talkgroups: Talkgroups | None = None
+        self._endpoints: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
+        self._applied: dict[str, EndpointSettings] = {}
+        """Endpoints as they run: a change waits for the end of a burst."""
+        self._pending: dict[str, asyncio.Task[None]] = {}
+        self._patches: dict[str, Patch] = {}
+
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Start keyer, talkgroups and endpoints.
+
+        Raises:
+            DriverUnavailable: a driver marked ``required`` cannot be loaded.
+            StorageError: the journal cannot be read.
+        """
+        shared = self._shared
+        self._talkgroups = Talkgroups(
+            shared.identity.gateway,
+            shared.topics,
+            shared.control,
+            self._voice_link,
+            self._roster,
+            self._journal,
+            await self._journal.terms(),
+            shared.counters,
+        )
+        self._talkgroups.configure(pieces.talkgroups_of(self._settings))
+        group.create_task(self._talkgroups.run(), name="talkgroups")
+        self._applied = dict(self._settings.endpoints)
+        self._configure_keyer()
+        group.create_task(self._keyer.run(), name="keyer")
+        for name, endpoint in self._settings.endpoints.items():
+            self._start_endpoint(group, name, endpoint)
+
+    async def settled(self) -> None:
+        """Returns once every endpoint and the keyer are up or reported as faulted."""
+        for endpoint, _ in list(self._endpoints.values()):
+            await endpoint.ready.wait()
+        await self._keyer.ready()
+
+    async def stop(self) -> None:
+        """End every burst, release every PTT, give up control of every floor."""
+        for name in list(self._endpoints):
+            await self._stop_endpoint(name)
+        self._floors.close()
+
+    async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
+        """Change what differs. An endpoint in the middle of a burst changes after it."""
+        self._settings = settings
+        self._floors.configure(pieces.talkgroups_of(settings))
+        for name in self._applied.keys() | settings.endpoints.keys():
+            waiting = self._pending.pop(name, None)
+            if waiting is not None:
+                waiting.cancel()
+            if self._applied.get(name) != settings.endpoints.get(name):
+                self._pending[name] = group.create_task(
+                    self._change(group, name), name=f"endpoint[{name}].change"
+                )
+        for endpoint, _ in self._endpoints.values():
+            endpoint.refresh()
+        # What is quiet changes now, so that a reload that is done has been seen to be done.
+        quiet = [task for name, task in self._pending.items() if not self._is_busy(name)]
+        if quiet:
+            await asyncio.wait(quiet)
+
+    def roster_changed(self) -> None:
+        if self._talkgroups is not None:
+            self._talkgroups.roster_changed()
+
+    def incident(self, state: IncidentState) -> None:
+        """Join or leave the incident's talkgroup, as its state says."""
+        joined = self._joined(state)
+        if state.talkgroup is None or state.state == "closed" or not joined:
+            changed = self._patches.pop(state.id, None) is not None
+        else:
+            patch = Patch(
+                state.id, state.talkgroup, state.severity, parse_timestamp(state.raised), joined
+            )
+            changed = self._patches.get(state.id) != patch
+            self._patches[state.id] = patch
+        if changed:
+            self._retune()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """``talk`` and ``listen``."""
+        return {"talk": self._talk, "listen": self._listen}
+
+    @property
+    def _floors(self) -> Talkgroups:
+        assert self._talkgroups is not None, "start comes first"
+        return self._talkgroups
+
+    # Endpoints
+
+    def _configure_keyer(self) -> None:
+        self._keyer.configure(pieces.keyed_endpoints_of(self._applied))
+
+    def _start_endpoint(
+        self, group: asyncio.TaskGroup, name: str, settings: EndpointSettings
+    ) -> None:
+        states = self._shared.states
+        if settings.audio is None:
+            states.tuned(name, None, ())
+            states.lines(name, ptt=False, squelch_open=False)
+            states.fault(name, "audio", None)
+            return
+        try:
+            device = self._shared.drivers.driver("audio", settings.audio.driver)
+            vox = None
+            if settings.squelch is not None and settings.squelch.driver == "vox":
+                squelch = self._shared.drivers.driver("squelch", "vox")
+                vox = squelch(name, settings.squelch.options)
+        except DriverUnavailable as error:
+            if settings.audio.required:
+                raise
+            _LOGGER.error("endpoint[%s]: left out: %s", name, error)
+            states.fault(name, "audio", error.what)
+            return
+        options = pieces.endpoint_options_of(name, settings)
+        endpoint = Endpoint(
+            options,
+            device(name, settings.audio.options),
+            line=self._keyer.line(name) if options.has_ptt or options.has_squelch_line else None,
+            vox=vox,
+            floor=self._floors.get,
+            talkgroup_facts=self._facts_of,
+            ticker=self._ticker,
+            counters=self._shared.counters,
+            changed=lambda: self._show(name),
+        )
+        task = group.create_task(endpoint.run(), name=f"endpoint[{name}]")
+        self._endpoints[name] = endpoint, task
+        self._tune(name)
+
+    async def _stop_endpoint(self, name: str) -> None:
+        if name in self._endpoints:
+            _, task = self._endpoints[name]
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            del self._endpoints[name]
+
+    async def _change(self, group: asyncio.TaskGroup, name: str) -> None:
+        """Bring one endpoint to what the settings say, once it is quiet."""
+        while self._is_busy(name):  # noqa: ASYNC110 - rare, and nothing waits for it
+            await asyncio.sleep(_BUSY_LOOK)
+        old, new = self._applied.get(name), self._settings.endpoints.get(name)
+        if old is not None and new is not None and pieces.same_devices(old, new):
+            self._applied[name] = new
+            self._tune(name)
+        else:
+            await self._stop_endpoint(name)
+            self._applied.pop(name, None)
+            if new is not None:
+                self._applied[name] = new
+            self._configure_keyer()
+            if new is not None:
+                self._start_endpoint(group, name, new)
+        self._pending.pop(name, None)
+
+    def _is_busy(self, name: str) -> bool:
+        return name in self._endpoints and self._endpoints[name][0].busy
+
+    def _tune(self, name: str) -> None:
+        settings, (endpoint, _) = self._applied[name], self._endpoints[name]
+        endpoint.tune(tuning(name, settings.talkgroup, settings.hears, self._patches.values()))
+
+    def _retune(self) -> None:
+        for name in self._endpoints:
+            self._tune(name)
+
+    def _show(self, name: str) -> None:
+        if name not in self._endpoints:
+            return
+        facts = self._endpoints[name][0].facts
+        states = self._shared.states
+        states.tuned(name, facts.talkgroup, facts.hears)
+        states.lines(name, ptt=facts.ptt, squelch_open=facts.squelch_open)
+        states.fault(name, "audio", "; ".join(facts.faults) or None)
+
+    def _facts_of(self, talkgroup: str) -> TalkgroupFacts:
+        return pieces.talkgroup_facts_of(self._settings, talkgroup)
+
+    def _joined(self, state: IncidentState) -> frozenset[str]:
+        """The endpoints of this gateway that belong to an incident."""
+        joined: set[str] = set()
+        if state.owner == self._settings.gateway:
+            joined.update(name for name in state.endpoints if self._has_audio(name))
+        paged = pieces.serves_of(self._settings) & state.groups.keys()
+        for endpoints in pieces.group_endpoints(self._settings, paged).values():
+            joined |= endpoints
+        return frozenset(joined)
+
+    def _has_audio(self, name: str) -> bool:
+        endpoint = self._settings.endpoints.get(name)
+        return endpoint is not None and endpoint.audio is not None
+
+    # The command line
+
+    async def _talk(self, request: dict[str, Any], session: Session) -> dict[str, Any]:
+        talkgroup, rate_hz = self._asked(request)
+        name = f"cli-{session.pid}"
+        talk = ConsoleTalk(name, rate_hz, self._facts_of(talkgroup).bitrate_bps)
+        floor = self._floors.get(talkgroup)
+        floor.join(talk, speaks=True)
+        try:
+            spoken = await talk.speak(
+                floor,
+                _blocks(session, rate_hz),
+                priority=int(request.get("priority", 100)),
+                emergency=bool(request.get("emergency")),
+                granted=lambda: session.send_event({"event": "granted", "talkgroup": talkgroup}),
+            )
+        finally:
+            floor.leave(name)
+        return {
+            "outcome": spoken.outcome,
+            "text": spoken.text,
+            "spoken_s": round(spoken.seconds, 3),
+            "talker": f"{self._settings.gateway}/{name}",
+        }
+
+    async def _listen(self, request: dict[str, Any], session: Session) -> dict[str, Any]:
+        talkgroup, rate_hz = self._asked(request)
+        seconds = request.get("seconds")
+        name = f"cli-{session.pid}"
+        facts = self._facts_of(talkgroup)
+        listen = ConsoleListen(
+            name,
+            Heard(talkgroup, facts.tot, facts.hang_time),
+            rate_hz,
+            self._ticker,
+            self._shared.counters,
+            audio=session.send_audio,
+            said=session.send_event,
+        )
+        floor = self._floors.get(talkgroup)
+        floor.join(listen, speaks=False)
+        session.send_event({"event": "listening", "talkgroup": talkgroup})
+        try:
+            async with asyncio.timeout(seconds if isinstance(seconds, int | float) else None):
+                await _gone(session)
+        except TimeoutError:
+            pass
+        finally:
+            floor.leave(name)
+            listen.close()
+        return {"talkgroup": talkgroup}
+
+    def _asked(self, request: dict[str, Any]) -> tuple[str, int]:
+        talkgroup, rate_hz = request.get("talkgroup"), request.get("rate_hz")
+        if (
+            not isinstance(talkgroup, str)
+            or self._shared.topics.levels(self._shared.topics.voice(talkgroup, "x")) is None
+        ):
+            raise RequestError(f"{talkgroup!r} is no talkgroup's name")
+        known = {*self._settings.talkgroups, *(patch.talkgroup for patch in self._patches.values())}
+        if talkgroup not in known:
+            raise RequestError(
+                f"this gateway knows no talkgroup {talkgroup}; it has {', '.join(sorted(known)) or 'none'}"
+            )
+        if not isinstance(rate_hz, int) or rate_hz not in RATES_HZ:
+            raise RequestError(f"a rate of {rate_hz!r} Hz is none of {RATES_HZ}")
+        return talkgroup, rate_hz
+
+
+async def _blocks(session: Session, rate_hz: int) -> AsyncIterator[Samples]:
+    """The client's audio, block by block; what is cut short is filled with silence."""
+    length = rate_hz // 50
+    while (frame := await session.receive()) is not None:
+        if frame.kind == AUDIO:
+            samples = np.frombuffer(frame.body[: len(frame.body) // 2 * 2], "<i2")
+            block = np.zeros(length, np.int16)
+            block[: samples.size] = samples[:length]
+            yield block
+
+
+async def _gone(session: Session) -> None:
+    """Returns once the client has closed, or takes no more."""
+    closing = asyncio.ensure_future(session.receive())
+    try:
+        while not closing.done():
+            await asyncio.wait({closing}, timeout=1)
+            if session.backlog_bytes > _LISTEN_BACKLOG_BYTES:
+                raise RequestError("the listener takes no more audio")
+    finally:
+        closing.cancel()

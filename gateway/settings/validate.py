@@ -103,11 +103,13 @@ def _problem(tree: Mapping, error: dict[str, Any], catalogue: DriverCatalogue) -
     if isinstance(entry.node, Scalar) and entry.node.broken:
         return None  # reported where it was read
     if kind in wording.MISSING:
-        place, key = entry.place, (*reached, str(loc[-1]))
+        place, key = entry.place, (*reached, loc[-1])
     elif error["loc"] != loc:
         return Problem(*entry.place, dotted(reached), f"{loc[-1]!r} is no name", wording.NAME_RULE)
     else:
         place = entry.place if kind in wording.UNKNOWN_KEY else place_of(tree, reached)
+        if kind in wording.WRONG_TYPE and entry.node.place.line == entry.place.line:
+            place = entry.node.place
         key = reached
     what, hint = wording.in_words(error, entry.node, _known_keys(tree, loc[:-1], catalogue))
     return Problem(*place, dotted(key), what, hint)

@@ -15,7 +15,7 @@ UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 MISSING = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
 """Types of pydantic's errors that are about a key and not about a value."""
 
-_WANTED = {
+WRONG_TYPE = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -31,6 +31,8 @@ _WANTED = {
     "list_type": "a list",
     "path_type": "a path, as text",
 }
+"""Types of errors that are about the YAML type of a value, and what is wanted instead."""
+
 _BOUNDS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -87,8 +89,8 @@ def in_words(error: dict[str, Any], node: Node, known_keys: Iterable[str]) -> tu
         return "unknown key", suggestion_or_list(last, known_keys)
     if kind in MISSING:
         return "required key is missing", ""
-    if kind in _WANTED:
-        return _wrong_type(_WANTED[kind], node)
+    if kind in WRONG_TYPE:
+        return _wrong_type(WRONG_TYPE[kind], node)
     if kind in ("literal_error", "enum"):
         choices = [text.replace("\\'", "'") for text in _QUOTED.findall(context["expected"])]
         choices = choices or re.split(r", | or ", context["expected"])
@@ -129,7 +131,7 @@ def _wrong_type(wanted: str, node: Node) -> tuple[str, str]:
     if wanted == "a list":
         return what, f"write [{node.text}]"
     if isinstance(value, str) and wanted in ("a number", "a whole number") and _is_number(value):
-        return what, "remove the quotes"
+        return what, "remove the quotes" if value.isdigit() else "write a plain number"
     return what, ""
 
 

@@ -11,6 +11,7 @@ waits for more than one batch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -153,7 +154,8 @@ def _follow(stream: Stream, outlet: Outlet) -> None:
 
 def main() -> None:
     """Serve pictures until standard input ends."""
-    os.nice(NICENESS)
+    with contextlib.suppress(PermissionError):  # a hardened unit forbids it
+        os.nice(NICENESS)
     outlet = Outlet()
     first = protocol.read(sys.stdin.buffer)
     if first is None or first[0] != protocol.SOURCE:

@@ -194,7 +194,7 @@ class Desk:
                 found[row.key] = snapshot.from_bytes(row.body)
             except StorageError as error:
                 self._counters.add("alarm.incidents_unreadable")
-                _LOGGER.error("incident %s: %s; not taken up", row.key, error)  # noqa: TRY400
+                _LOGGER.error("incident %s: %s; not taken up", row.key, error)
         return list(found.values())
 
     def _take_up(

@@ -1,4 +1,4 @@
-"""What is to be stored and said about one incident after one event, all made at that instant. Pure.
+"""What is to be stored and said about one incident after one event, all made at that instant.
 
 Messages and journal rows are made when the machine decides, not when the disk has answered: by
 then the next event may have changed the incident.

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from gateway import pieces
 from gateway.alarm.cameras import Cameras
@@ -19,39 +16,16 @@ from gateway.alarm.journal import Journal
 from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
 from gateway.alarm.responder import Responder
-from gateway.endpoint_states import EndpointStates
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
 from gateway.link.messages import IncidentState, Page
-from gateway.link.session import ControlLink
-from gateway.link.topics import Topics
-from gateway.ops.clock import SystemClock
-from gateway.ops.counters import Counters
+from gateway.ops.clock import kernel_boot_id
 from gateway.ops.ids import new_id
-from gateway.settings.drivers import DriverCatalogue, DriverChoice
+from gateway.settings.drivers import DriverChoice
 from gateway.settings.model import Settings
+from gateway.shared import Shared
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class Drivers(DriverCatalogue, Protocol):
-    """Driver classes by family and name; the module `drivers.registry`."""
-
-    def driver(self, family: str, name: str, /) -> type: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What both sides stand on."""
-
-    identity: Identity
-    topics: Topics
-    control: ControlLink
-    clock: SystemClock
-    counters: Counters
-    states: EndpointStates
-    drivers: Drivers
-    data_dir: Path
 
 
 class AlarmSide:
@@ -68,9 +42,9 @@ class AlarmSide:
         self._shared = shared
         self._settings = settings
         self._on_incident = on_incident
-        gateway, topics, counters = shared.identity.gateway, shared.topics, shared.counters
+        gateway, topics, counters = shared.gateway, shared.topics, shared.counters
         self.desk = Desk(
-            shared.identity,
+            Identity(gateway=gateway, boot=shared.boot, kernel_boot=kernel_boot_id()),
             rules_of(settings),
             topics,
             shared.control,

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import __version__
-from gateway.alarm.clerk import Identity
 from gateway.alarm.journal import Journal
-from gateway.alarm_side import AlarmSide, Drivers, Shared
+from gateway.alarm_side import AlarmSide
 from gateway.control.server import ControlServer
 from gateway.endpoint_states import EndpointStates
 from gateway.errors import BaiyingError, ConfigError, RemoteProtocolError, StorageError
@@ -34,7 +33,7 @@ from gateway.link.roster import Roster
 from gateway.link.session import ControlLink, Incoming
 from gateway.link.topics import Topics
 from gateway.link.voice_link import VoiceLink
-from gateway.ops.clock import SystemClock, kernel_boot_id
+from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 from gateway.ops.ids import new_id
 from gateway.ops.liveness import Liveness
@@ -43,6 +42,7 @@ from gateway.requests import AlarmRequests
 from gateway.settings.difference import difference
 from gateway.settings.loader import Loaded, load
 from gateway.settings.model import Settings
+from gateway.shared import Drivers, Shared
 from gateway.voice_side import VoiceSide
 
 _LOGGER = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ class Gateway:
         links = _Links.make(settings, address)
         roster = _RosterFeed(links)
         shared = Shared(
-            identity=links.identity,
+            gateway=settings.gateway,
+            boot=links.boot,
             topics=links.topics,
             control=links.control,
             clock=links.clock,
@@ -209,7 +210,8 @@ async def _turn(liveness: Liveness) -> None:
 class _Links:
     """The three connections of one run of one gateway."""
 
-    identity: Identity
+    gateway: str
+    boot: str
     topics: Topics
     clock: SystemClock
     counters: Counters
@@ -222,12 +224,13 @@ class _Links:
     @classmethod
     def make(cls, settings: Settings, address: BrokerAddress) -> _Links:
         name = settings.gateway
-        identity = Identity(gateway=name, boot=new_id(), kernel_boot=kernel_boot_id())
+        boot = new_id()
         topics = Topics(settings.mqtt.root)
         counters = Counters()
-        presence = Presence(topic=topics.status(name), boot=identity.boot, version=__version__)
+        presence = Presence(topic=topics.status(name), boot=boot, version=__version__)
         links = cls(
-            identity,
+            name,
+            boot,
             topics,
             SystemClock(),
             counters,
@@ -262,7 +265,7 @@ class _RosterFeed:
         self.roster = Roster()
         self.changed = _nothing
         self._topics = links.topics
-        self._gateway = links.identity.gateway
+        self._gateway = links.gateway
         self._counters = links.counters
         links.control.on_connection(self._connection)
         links.control.subscribe(links.topics.status("+"), self._status)

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from gateway import pieces
-from gateway.alarm.journal import Journal
-from gateway.alarm_side import Shared
 from gateway.control.protocol import AUDIO
 from gateway.control.server import Handler, RequestError, Session
 from gateway.errors import DriverUnavailable
@@ -22,6 +20,7 @@ from gateway.link.voice_link import VoiceLink
 from gateway.moment import parse_timestamp
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
+from gateway.shared import Shared
 from gateway.voice.console import ConsoleListen, ConsoleTalk
 from gateway.voice.downlink import Heard
 from gateway.voice.dsp import Samples
@@ -29,7 +28,7 @@ from gateway.voice.endpoint import Endpoint, TalkgroupFacts
 from gateway.voice.keyer_client import Keyer
 from gateway.voice.opus import RATES_HZ
 from gateway.voice.patch import Patch, tuning
-from gateway.voice.talkgroups import Talkgroups
+from gateway.voice.talkgroups import Talkgroups, TermStore
 from gateway.voice.ticker import Ticker
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,6 +40,12 @@ _LISTEN_BACKLOG_BYTES = 1_000_000
 """Half a minute of audio; a `listen` that takes no more is ended."""
 
 
+class Memory(TermStore, Protocol):
+    """What voice needs of the journal: the floor terms."""
+
+    async def terms(self) -> Mapping[str, int]: ...
+
+
 class VoiceSide:
     """From a squelch that opens to a transmitter that is keyed, on one gateway."""
 
@@ -50,13 +55,13 @@ class VoiceSide:
         settings: Settings,
         voice_link: VoiceLink,
         roster: Roster,
-        journal: Journal,
+        memory: Memory,
     ) -> None:
         self._shared = shared
         self._settings = settings
         self._voice_link = voice_link
         self._roster = roster
-        self._journal = journal
+        self._memory = memory
         self._ticker = Ticker(shared.counters)
         self._keyer = Keyer(shared.data_dir / "keyer.lock", shared.counters)
         self._talkgroups: Talkgroups | None = None
@@ -75,13 +80,13 @@ class VoiceSide:
         """
         shared = self._shared
         self._talkgroups = Talkgroups(
-            shared.identity.gateway,
+            shared.gateway,
             shared.topics,
             shared.control,
             self._voice_link,
             self._roster,
-            self._journal,
-            await self._journal.terms(),
+            self._memory,
+            await self._memory.terms(),
             shared.counters,
         )
         self._talkgroups.configure(pieces.talkgroups_of(self._settings))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drivers import registry
 from gateway.errors import Problem
-from gateway.pieces import serves_of
+from gateway.settings.facts import serves_of
 from gateway.settings.loader import Examined, examine
 
 

@@ -17,8 +17,8 @@ from gateway.alarm import plan as plans
 from gateway.alarm.contact import Sighting, sighting_of
 from gateway.cli.live import CallError
 from gateway.moment import timestamp
-from gateway.pieces import groups_of, plans_of, serves_of, sites_of, sources_of
 from gateway.ports import AlarmSignal, SignalKind
+from gateway.settings.facts import groups_of, plans_of, serves_of, sites_of, sources_of
 from gateway.settings.loader import load
 from gateway.settings.model import Settings
 from gateway.settings.wording import suggestion_or_list

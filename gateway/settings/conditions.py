@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from gateway.alarm import plan as plans
-from gateway.pieces import plans_of
 from gateway.settings.document import Loc
+from gateway.settings.facts import plans_of
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.model import Group, Site
 from gateway.settings.wording import closest, suggestion

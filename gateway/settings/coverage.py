@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from gateway.alarm import plan as plans
-from gateway.pieces import groups_of, plans_of, sites_of, sources_of
 from gateway.settings.document import Loc
+from gateway.settings.facts import groups_of, plans_of, sites_of, sources_of
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.wording import suggestion_or_list
 

@@ -46,9 +46,15 @@ _SAME = {"line": "line", "zone": "account and zone", "account": "account and no 
 def _addresses(endpoint: Endpoint) -> Iterator[tuple[str, tuple[str | None, ...]]]:
     if endpoint.account is not None:
         key = "account" if endpoint.zone is None else "zone"
-        yield key, ("account", endpoint.input, endpoint.account, endpoint.zone)
+        zone = None if endpoint.zone is None else _digits(endpoint.zone)
+        yield key, ("account", endpoint.input, _digits(endpoint.account), zone)
     if endpoint.line is not None:
         yield "line", ("line", endpoint.input, endpoint.line)
+
+
+def _digits(text: str) -> str:
+    """What the desk compares: a panel pads with zeros (`gateway.alarm.contact`, rule 1)."""
+    return text.strip().lstrip("0").upper()
 
 
 def _without_input(subject: Subject, name: str, endpoint: Endpoint) -> Iterator[Finding]:

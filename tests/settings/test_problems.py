@@ -9,10 +9,14 @@ HEAD = "gateway: g\n"
 
 def test_the_contract_file_loads_and_warns_of_the_levels_that_add_nobody(bench, contract):
     assert bench.lines(contract) == [
-        ("warning: gateway.yaml:43:9: plans.hospital-panic.levels[1]: level 双向响应 adds nobody;"
-        " add page: or page_where:"),
-        ("warning: gateway.yaml:44:9: plans.hospital-panic.levels[2]: level 一呼百应 adds nobody;"
-        " add page: or page_where:"),
+        (
+            "warning: gateway.yaml:43:9: plans.hospital-panic.levels[1]: level 双向响应 adds nobody;"
+            " add page: or page_where:"
+        ),
+        (
+            "warning: gateway.yaml:44:9: plans.hospital-panic.levels[2]: level 一呼百应 adds nobody;"
+            " add page: or page_where:"
+        ),
     ]
 
 

@@ -104,6 +104,11 @@ class Participant:
         return self._stage
 
     @property
+    def seq(self) -> int:
+        """The number of its newest request."""
+        return self._seq
+
+    @property
     def token(self) -> Token | None:
         """The grant it talks under; None where it may not talk."""
         return self._token

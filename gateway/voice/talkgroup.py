@@ -1,0 +1,448 @@
+"""One talkgroup on one gateway: its members here, the others through the broker.
+
+Decides nothing: `gateway.voice.control` says who may talk and what may be played,
+`gateway.voice.participant` what a member of ours asks for. Members of this gateway are switched
+here, at once and also without a broker, and everything is published as well. Used from the event
+loop only; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
+from typing import ParamSpec
+
+from gateway.errors import LocalProtocolError, RemoteProtocolError
+from gateway.moment import timestamp
+from gateway.voice import floor_wire as wire
+from gateway.voice.causes import Deny
+from gateway.voice.control import Action, Changed, Control, Publish, Seen, Tell
+from gateway.voice.floor_actions import (
+    Answer,
+    Request,
+    Show,
+    State,
+    StoreTerm,
+    Stray,
+    client_of,
+)
+from gateway.voice.participant import Action as MemberAction
+from gateway.voice.participant import Granted, Participant, Refused, Revoked, Send
+from gateway.voice.rtp import Packet, Token
+from gateway.voice.talkgroup_ports import Incoming, Member, Surroundings, TalkgroupOptions
+from gateway.voice.tokens import Verdict
+
+__all__ = ["Member", "Talkgroup", "TalkgroupOptions"]
+
+_LOGGER = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+_EARLY = 0.001
+"""The loop's timers are exact to a millisecond, and may be early by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A member, and the floor as it has it."""
+
+    member: Member
+    speaks: bool
+    participant: Participant
+
+
+class Talkgroup:
+    """Made and opened by `gateway.voice.talkgroups.Talkgroups`."""
+
+    def __init__(
+        self,
+        name: str,
+        options: TalkgroupOptions,
+        around: Surroundings,
+        *,
+        term: int,
+        seq: int,
+        left: Callable[[str], None],
+    ) -> None:
+        """``seq`` is where the numbers of requests start; ``left`` is told when somebody has left."""
+        self.name = name
+        self._left = left
+        self._options = options
+        self._around = around
+        self._seq = seq
+        self._control = Control(
+            around.gateway,
+            options.floor,
+            options.controllers,
+            term=term,
+            started=around.started,
+        )
+        self._members: dict[str, _Joined] = {}
+        self._todo: deque[Callable[[], None]] = deque()
+        self._busy = False
+        self._state = State.IDLE
+        self._since: tuple[tuple[State, str | None, Token], str] | None = None
+        self._labels: dict[str, tuple[int, str]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    # What it is
+
+    @property
+    def state(self) -> State:
+        """The floor: idle, taken, revoking or hang."""
+        return self._control.state
+
+    @property
+    def talker(self) -> str | None:
+        """Who has the floor, as ``<client>/<endpoint>``."""
+        return self._control.talker
+
+    @property
+    def controller(self) -> str | None:
+        """The gateway that controls the floor; None where that cannot be said yet."""
+        return self._control.controller
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody of this gateway is on it."""
+        return not self._members
+
+    # Members
+
+    def join(self, member: Member, *, speaks: bool) -> None:
+        """Put a member on the talkgroup; it gets the next packet of a burst in progress."""
+        if member.name in self._members:
+            self.leave(member.name)
+        self._members[member.name] = _Joined(member, speaks, Participant(self._seq))
+        self._run(self._control.occupied(True, _now()))
+
+    def leave(self, name: str) -> None:
+        """Take a member off it, and give back what it has of the floor."""
+        joined = self._members.pop(name, None)
+        if joined is not None:
+            self._run_member(name, joined.participant.release())
+            self._seq = max(self._seq, joined.participant.seq)
+            self._run(self._control.occupied(bool(self._members), _now()))
+        self._left(self.name)
+
+    def request(self, name: str, *, priority: int, emergency: bool = False) -> None:
+        """Ask for the floor; the answer, which may come before this returns, goes to the member.
+
+        Raises:
+            LocalProtocolError: no such member.
+        """
+        joined = self._joined(name)
+        if not joined.speaks:
+            self._run_member(name, [Refused(Deny.RECEIVE_ONLY)])
+            return
+        self._run_member(name, joined.participant.ask(priority, emergency, _now()))
+
+    def release(self, name: str) -> None:
+        """Give the floor back, or take back what was asked. Without either nothing happens."""
+        joined = self._members.get(name)
+        if joined is not None:
+            self._run_member(name, joined.participant.release())
+
+    def send(self, name: str, packet: Packet) -> None:
+        """Send a packet under the member's grant; without a grant it is dropped and counted.
+
+        Raises:
+            LocalProtocolError: no such member, or no valid packet.
+        """
+        participant = self._joined(name).participant
+        if participant.token is None:
+            self._around.counters.add("voice.sent_without_grant")
+            return
+        if packet.token != participant.token:  # coded just before the grant was renewed
+            packet = replace(packet, token=participant.token)
+        now = _now()
+        participant.sent(now)
+        gateway = self._around.gateway
+        verdict, actions = self._control.packet(gateway, packet.token, now)
+        if verdict is Verdict.PLAY:
+            self._deliver(f"{gateway}/{name}", packet, now, besides=name)
+        else:
+            self._around.counters.add(f"voice.refused.{verdict.name.lower()}")
+        if self._control.connected:
+            self._around.voice.publish(
+                self._around.topics.voice(self.name, gateway),
+                packet.to_bytes(),
+                expiry=ceil(self._options.max_age),
+            )
+        self._run_few(actions)
+
+    # What the owner of all talkgroups tells
+
+    def open(self) -> None:
+        """Listen to the broker."""
+        topics, gateway = self._around.topics, self._around.gateway
+        self._around.control.subscribe(topics.floor(self.name, "+"), self._on_state)
+        self._around.voice.subscribe(topics.voice(self.name, "+"), self._on_voice)
+        self._around.voice.subscribe(topics.request(self.name, "+"), self._on_request)
+        self._around.voice.subscribe(topics.answer(self.name, gateway, "+"), self._on_answer)
+        self._arm()
+
+    def close(self) -> None:
+        """Give back and clear what is ours, and listen no more."""
+        for name in tuple(self._members):
+            self.leave(name)
+        topics, gateway = self._around.topics, self._around.gateway
+        self._around.control.unsubscribe(topics.floor(self.name, "+"), self._on_state)
+        self._around.voice.unsubscribe(topics.voice(self.name, "+"), self._on_voice)
+        self._around.voice.unsubscribe(topics.request(self.name, "+"), self._on_request)
+        self._around.voice.unsubscribe(topics.answer(self.name, gateway, "+"), self._on_answer)
+        self._run(self._control.close())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def configure(self, options: TalkgroupOptions) -> None:
+        """Live by other options from now on; a burst in progress goes on."""
+        if options != self._options:
+            self._options = options
+            self._run(self._control.reconfigure(options.floor, options.controllers, _now()))
+
+    def connection(self, connected: bool) -> None:
+        """The broker is within reach of both connections, or not."""
+        self._run(self._control.connection(connected, _now()))
+
+    def presence(self, online: frozenset[str], named: frozenset[str]) -> None:
+        """Who is online, and which of those have an endpoint that names the talkgroup."""
+        self._run(self._control.presence(online, named, _now()))
+
+    def term_stored(self, term: int) -> None:
+        """A term is on disk."""
+        self._run(self._control.stored(term, _now()))
+
+    # What comes from the broker
+
+    def _on_voice(self, topic: str, payload: bytes) -> None:
+        client = topic.rpartition("/")[2]
+        around = self._around
+        if client == around.gateway:
+            return
+        now = _now()
+        try:
+            packet = Packet.from_bytes(payload)
+        except RemoteProtocolError as error:
+            self._malformed("voice", client, error)
+            return
+        if around.ages.age(client, packet.captured, now) > self._options.max_age:
+            around.counters.add("voice.too_old")
+            return
+        verdict, actions = self._control.packet(client, packet.token, now)
+        if verdict is Verdict.PLAY:
+            self._deliver(self._label(client, packet), packet, now)
+        else:
+            around.counters.add(f"voice.refused.{verdict.name.lower()}")
+        self._run_few(actions)
+
+    def _on_request(self, topic: str, payload: bytes) -> None:
+        client = topic.rpartition("/")[2]
+        if client == self._around.gateway:
+            return
+        try:
+            asked = wire.request_from_bytes(client, payload)
+        except RemoteProtocolError as error:
+            self._malformed("request", client, error)
+            return
+        if asked.op == "request":
+            request = Request(asked.talker, asked.priority, asked.emergency, asked.seq)
+            self._run(self._control.asked(request, _now()))
+        else:
+            self._run(self._control.gave_back(asked.talker, _now()))
+
+    def _on_answer(self, topic: str, payload: bytes) -> None:
+        client = topic.rpartition("/")[2]
+        try:
+            answer = wire.answer_from_bytes(payload)
+        except RemoteProtocolError as error:
+            self._malformed("answer", client, error)
+            return
+        if answer.tot is None:
+            answer = replace(answer, tot=self._options.tot)
+        self._run(self._control.answered(client, answer, _now()))
+
+    def _on_state(self, incoming: Incoming) -> None:
+        client = incoming.topic.rpartition("/")[2]
+        show: Show | None = None
+        try:
+            if incoming.payload:
+                show = wire.state_from_bytes(incoming.payload)
+        except RemoteProtocolError as error:
+            self._malformed("state", client, error)
+            return
+        self._run(self._control.shown(client, show, _now()))
+
+    def _malformed(self, what: str, client: str, error: RemoteProtocolError) -> None:
+        self._around.counters.add(f"floor.malformed.{what}")
+        _LOGGER.debug("%s: %s of %s refused: %s", self.name, what, client, error)
+
+    # Carrying out
+
+    def _run(self, actions: Iterable[Action]) -> None:
+        self._todo.extend(partial(self._do, action) for action in actions)
+        self._work()
+
+    def _run_few(self, actions: list[Action]) -> None:
+        """The same for a packet, which most often leads to nothing."""
+        if actions:
+            self._run(actions)
+        else:
+            self._arm()
+
+    def _run_member(self, name: str, actions: Iterable[MemberAction]) -> None:
+        self._todo.extend(partial(self._do_member, name, action) for action in actions)
+        self._work()
+
+    def _work(self) -> None:
+        """Carry out what is to do, in order; what that leads to comes after it."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            self._look()
+            while self._todo:
+                self._todo.popleft()()
+                if not self._todo:
+                    self._look()
+        finally:
+            self._busy = False
+        self._arm()
+
+    def _do(self, action: Action) -> None:
+        around, now = self._around, _now()
+        match action:
+            case Publish(show):
+                payload = b"" if show is None else wire.state_to_bytes(show, self._since_of(show))
+                around.control.set_retained(around.topics.floor(self.name, around.gateway), payload)
+            case Answer():
+                client = client_of(action.talker)
+                if self._control.connected:
+                    topic = around.topics.answer(self.name, client, around.gateway)
+                    around.voice.publish(topic, wire.answer_to_bytes(action), voice=False)
+                if client == around.gateway:
+                    self._tell(action, now)
+            case Tell(answer):
+                self._tell(answer, now)
+            case Seen(show):
+                for name, joined in self._members.items():
+                    mine = show.talker == f"{around.gateway}/{name}"
+                    self._run_member(name, joined.participant.shown(show.state, mine, show.token))
+            case Changed():
+                _LOGGER.info("%s: the floor is controlled by %s", self.name, self.controller)
+                for name, joined in self._members.items():
+                    self._run_member(name, joined.participant.controller_changed(now))
+            case StoreTerm(term):
+                around.store_term(self.name, term)
+            case Stray(what):
+                around.counters.add(f"floor.stray.{what.replace(' ', '_')}")
+
+    def _tell(self, answer: Answer, now: float) -> None:
+        client, _, name = answer.talker.partition("/")
+        joined = self._members.get(name)
+        if client != self._around.gateway or joined is None:
+            self._around.counters.add("floor.stray.answer_for_nobody")
+            return
+        self._run_member(name, joined.participant.answer(answer, now))
+
+    def _do_member(self, name: str, action: MemberAction) -> None:
+        around = self._around
+        joined = self._members.get(name)
+        match action:
+            case Send(op, seq, priority, emergency):
+                talker = f"{around.gateway}/{name}"
+                if self._control.connected:
+                    topic = around.topics.request(self.name, around.gateway)
+                    around.voice.publish(topic, wire.request_to_bytes(talker, action), voice=False)
+                if op == "request":
+                    request = Request(talker, priority, emergency, seq)
+                    self._run(self._control.asked(request, _now()))
+                else:
+                    self._run(self._control.gave_back(talker, _now()))
+            case Stray(what):
+                around.counters.add(f"floor.stray.{what.replace(' ', '_')}")
+            case _ if joined is None:
+                pass  # it left meanwhile
+            case Granted(token, tot):
+                self._call(joined.member.on_granted, self.name, token, tot)
+            case Refused(cause, retry_after):
+                self._call(joined.member.on_refused, self.name, int(cause), cause.text, retry_after)
+            case Revoked(cause):
+                self._call(joined.member.on_revoked, self.name, int(cause), cause.text)
+
+    def _look(self) -> None:
+        """Notice that the floor has become idle."""
+        before, self._state = self._state, self._control.state
+        if self._state is State.IDLE and before is not State.IDLE:
+            for joined in tuple(self._members.values()):
+                self._call(joined.member.on_idle, self.name)
+
+    def _deliver(
+        self, talker: str, packet: Packet, arrival: float, *, besides: str | None = None
+    ) -> None:
+        for name, joined in tuple(self._members.items()):
+            if name != besides:
+                self._call(joined.member.on_packet, self.name, talker, packet, arrival)
+
+    def _call(self, method: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Tell a member; one that fails harms neither the floor nor another member."""
+        try:
+            method(*args, **kwargs)
+        except Exception:
+            self._around.counters.add("voice.member_failed")
+            _LOGGER.exception("%s: a member failed", self.name)
+
+    def _label(self, client: str, packet: Packet) -> str:
+        ssrc, label = self._labels.get(client, (None, ""))
+        if ssrc != packet.ssrc:
+            label = self._control.talker_of(client, packet.token) or client
+            self._labels[client] = (packet.ssrc, label)
+        return label
+
+    def _since_of(self, show: Show) -> str:
+        key = (show.state, show.talker, show.token)
+        if self._since is None or self._since[0] != key:
+            self._since = (key, timestamp(time.time()))
+        return self._since[1]
+
+    def _joined(self, name: str) -> _Joined:
+        joined = self._members.get(name)
+        if joined is None:
+            raise LocalProtocolError(f"{name} is not on {self.name}")
+        return joined
+
+    # Time
+
+    def _arm(self) -> None:
+        """Be called at the earliest deadline. A timer that is too early only looks again."""
+        now = _now()
+        times = [self._control.deadline(now)]
+        times += [joined.participant.deadline() for joined in self._members.values()]
+        deadline = min((at for at in times if at is not None), default=None)
+        if deadline is None:
+            return
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = max(deadline, now + _EARLY)
+        self._timer = asyncio.get_running_loop().call_at(self._timer_at, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        now = _now()
+        for name, joined in tuple(self._members.items()):
+            self._run_member(name, joined.participant.tick(now))
+        self._run(self._control.tick(now))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

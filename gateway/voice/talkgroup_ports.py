@@ -1,0 +1,108 @@
+"""What a talkgroup has to do with: its members, the broker's two connections, its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.link.topics import Topics
+from gateway.ops.counters import Counters
+from gateway.voice.age import Ages
+from gateway.voice.floor_actions import FloorOptions
+from gateway.voice.rtp import Packet, Token
+
+
+class Member(Protocol):
+    """Somebody of this gateway on a talkgroup: an endpoint, or a call of the command.
+
+    A method may call the talkgroup; what that leads to follows after it returns.
+    """
+
+    name: str
+
+    def on_granted(self, talkgroup: str, token: Token, tot: float) -> None:
+        """It may talk, ``tot`` seconds from its first packet.
+
+        Again, with another token, where the burst goes on under another controller.
+        """
+
+    def on_refused(self, talkgroup: str, cause: int, text: str, retry_after: float | None) -> None:
+        """It may not talk. Without ``retry_after`` (seconds) it may ask again at `on_idle`."""
+
+    def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
+        """It must stop: what it sends from now on is dropped."""
+
+    def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
+        """A packet that may be played; ``arrival`` in the loop's time.
+
+        ``talker`` is ``<client>/<endpoint>`` or, where that is not known yet, ``<client>``; it
+        stays the same within an SSRC.
+        """
+
+    def on_idle(self, talkgroup: str) -> None:
+        """The floor has become idle."""
+
+
+class Incoming(Protocol):
+    """One message of the control connection (`gateway.link.session.Incoming`)."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
+
+
+class ControlSide(Protocol):
+    """The control connection (`gateway.link.session.ControlLink`)."""
+
+    @property
+    def connected(self) -> bool: ...
+    def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None: ...
+    def unsubscribe(
+        self, topic_filter: str, handler: Callable[[Incoming], None] | None = None
+    ) -> None: ...
+    def set_retained(self, topic: str, payload: bytes, *, expiry: int | None = None) -> None: ...
+
+
+class VoiceSide(Protocol):
+    """The voice connection (`gateway.link.voice_link.VoiceLink`)."""
+
+    @property
+    def connected(self) -> bool: ...
+    def subscribe(self, topic_filter: str, handler: Callable[[str, bytes], None]) -> None: ...
+    def unsubscribe(
+        self, topic_filter: str, handler: Callable[[str, bytes], None] | None = None
+    ) -> None: ...
+    def publish(
+        self, topic: str, payload: bytes, *, expiry: int | None = None, voice: bool = True
+    ) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkgroupOptions:
+    """One talkgroup's piece of the settings; times in seconds."""
+
+    tot: float = 30.0
+    hang_time: float = 2.0
+    max_age: float = 2.0
+    controllers: tuple[str, ...] = ()
+    priority_cap: int = 255
+
+    @property
+    def floor(self) -> FloorOptions:
+        return FloorOptions(tot=self.tot, hang_time=self.hang_time, priority_cap=self.priority_cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all talkgroups of a gateway share. ``store_term(talkgroup, term)`` only begins to."""
+
+    gateway: str
+    topics: Topics
+    control: ControlSide
+    voice: VoiceSide
+    counters: Counters
+    ages: Ages
+    store_term: Callable[[str, int], None]
+    started: float

@@ -48,6 +48,7 @@ class VoiceLink:
         self._connection: Connection | None = None
         self._subscriptions: Subscriptions[Handler] = Subscriptions()
         self._outbox = Outbox()
+        self._callbacks: list[Callable[[bool], None]] = []
         self._blocked = False
         self._keeper = Keeper(
             f"{name}.voice",
@@ -79,6 +80,10 @@ class VoiceLink:
         if gone and self._connection is not None:
             self._connection.unsubscribe([topic_filter])
 
+    def on_connection(self, callback: Callable[[bool], None]) -> None:
+        """Call back with True after each connect, subscriptions sent, with False after each loss."""
+        self._callbacks.append(callback)
+
     def publish(
         self, topic: str, payload: bytes, *, expiry: int | None = None, voice: bool = True
     ) -> bool:
@@ -102,11 +107,21 @@ class VoiceLink:
         connection.limit_buffer(VOICE_BUFFER_BYTES)
         connection.subscribe(self._subscriptions.filters(), mqtt5.QoS.AT_MOST_ONCE, no_local=True)
         self._connection = connection
+        self._tell(connected=True)
 
     def _down(self) -> None:
         self._connection = None
         self._outbox.clear()
         self._count_drops()
+        self._tell(connected=False)
+
+    def _tell(self, *, connected: bool) -> None:
+        for callback in self._callbacks:
+            try:
+                callback(connected)
+            except Exception:
+                self._counters.add("voice_link.handler_failed")
+                _LOGGER.exception("a connection callback failed")
 
     def _writable(self, writable: bool) -> None:
         self._blocked = not writable

@@ -5,7 +5,10 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import mqtt5
 import pytest
@@ -172,3 +175,28 @@ def stalled_process(pid):
 @pytest.fixture
 def stalled():
     return stalled_process
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """An authority, and what it made for the name ``localhost``."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *curve, "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=ca")
+    openssl("req", *curve, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost")
+    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
+    signer = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-extfile", "names"]
+    openssl("x509", "-req", "-in", "request.pem", *signer, "-out", "cert.pem", "-days", "2")
+    return Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")

@@ -221,13 +221,15 @@ class Endpoint:
         _LOGGER.info("%s: %s: refused (%d, %s)", self.name, talkgroup, cause, text)
         self._counters.add("voice.refused")
         if talkgroup == self._tuning.speaks:
-            self._do(self._uplink.refused(retry_after, _now()))
+            self._uplink.refused(retry_after, _now())
+            self._tell()
 
     def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
         _LOGGER.info("%s: %s: revoked (%d, %s)", self.name, talkgroup, cause, text)
         self._counters.add("voice.revoked")
         if talkgroup == self._tuning.speaks:
-            self._do(self._uplink.revoked(_now()))
+            self._uplink.revoked()
+            self._tell()
 
     def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
         if self._uplink.talking:
@@ -238,7 +240,7 @@ class Endpoint:
     def on_idle(self, talkgroup: str) -> None:
         self._downlink.floor_idle(talkgroup)
         if talkgroup == self._tuning.speaks:
-            self._do(self._uplink.idle(_now()))
+            self._uplink.idle()
 
     # What the device and the lines say.
 
@@ -288,6 +290,8 @@ class Endpoint:
             self._do(self._uplink.squelch(is_open, _now()))
 
     def _playing(self, active: bool) -> None:
+        if not self._options.has_ptt and self._vox is None:
+            return  # a push-to-talk key hears nothing of what is played; it may be refused, or pre-empt
         self._do(self._uplink.transmitting(active, _now()))
         if active and self._vox is not None:
             self._uplink.squelch(False, _now())  # what it hears from now on is our own voice
@@ -306,6 +310,7 @@ class Endpoint:
                 case Send(block, pre_roll, last):
                     self._send(talkgroup, block, pre_roll=pre_roll, last=last)
                 case Begin(token):
+                    self._playout.stop(_now())  # half duplex: what it still played is cut
                     if self._sender is not None:
                         bitrate = self._talkgroup_facts(talkgroup).bitrate_bps
                         self._sender.begin(token, bitrate)

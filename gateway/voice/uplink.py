@@ -180,26 +180,22 @@ class Uplink:
             return actions
         return [*actions, *self._finish()]
 
-    def refused(self, retry_after: float | None, now: float) -> list[Action]:
+    def refused(self, retry_after: float | None, now: float) -> None:
         """The request was denied; ``retry_after`` in seconds, where the controller named it."""
         if self.state is State.ASKING:
             self._refuse()
             self._not_before = now + (retry_after or 0.0)
             self._again = retry_after is not None
-        return self._look(now)
 
-    def revoked(self, now: float) -> list[Action]:
+    def revoked(self) -> None:
         """The floor was taken from us."""
         if self.talking or self.state is State.ASKING:
             self._refuse()
-            self._not_before = now
-        return self._look(now)
 
-    def idle(self, now: float) -> list[Action]:
+    def idle(self) -> None:
         """Nobody has the floor any more."""
         if self.state is State.REFUSED:
             self._again = True
-        return self._look(now)
 
     def stop(self) -> list[Action]:
         """End the burst or the request: the device is gone, or the endpoint is tuned elsewhere."""

@@ -65,7 +65,8 @@ class PtyPort:
             _link(self._terminal, path)
         except (OSError, termios.error) as error:
             self._close_terminal()
-            raise DriverOpenError(name, f"{path}: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise DriverOpenError(name, f"{path}: {why}") from error
 
     def key(self, keyed: bool) -> None:
         if keyed == self._keyed:
@@ -119,7 +120,7 @@ class PtyPort:
 def _link(terminal: str, path: Path) -> None:
     """Make ``path`` a link to ``terminal``, in one step where another link is there."""
     if os.path.lexists(path) and not path.is_symlink():
-        raise FileExistsError(f"there is something that is no link; remove it: {path}")
+        raise FileExistsError("what is there is no link; remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):

@@ -78,9 +78,9 @@ PLAN = Plan(
 RULES = Rules(sources=SOURCES, sites={"zju1": SITE}, groups=GROUPS, plans=(PLAN,))
 
 
-def counted_ids() -> Callable[[], str]:
-    """UUIDs that count from 1: tests that fail say which."""
-    numbers = itertools.count(1)
+def counted_ids(start: int = 1) -> Callable[[], str]:
+    """UUIDs that count from ``start``: tests that fail say which."""
+    numbers = itertools.count(start)
     return lambda: str(uuid.UUID(int=next(numbers)))
 
 

@@ -143,7 +143,7 @@ def _imported(name: str, path: str) -> type:
         raise DriverUnavailable(
             name, f"{module_name}: {error}; {remedy}", module=module_name, package=missing
         ) from error
-    except Exception as error:  # whatever a foreign module does while it is imported
+    except (Exception, SystemExit) as error:  # whatever a foreign module does on import
         text = f"{type(error).__name__}: {error}"
         remedy = next((f"; {what}" for key, what in _REMEDIES.items() if key in text), "")
         raise DriverUnavailable(

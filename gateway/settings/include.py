@@ -63,7 +63,11 @@ class _Merger:
 
     def file(self, name: str, cause: tuple[Loc, Place] | None) -> None:
         """Read one file; ``cause`` is the ``include`` entry that names it."""
-        real = Path(name).resolve()
+        try:
+            real = Path(name).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL
+            self._failed(cause, name, f"cannot be read: {error}")
+            return
         if real in self._open:
             self._failed(cause, name, "includes itself; a chain of includes must end")
             return

@@ -1,0 +1,173 @@
+"""CPU of one uplink and one downlink stream against libopus alone, on the same speech, in one run.
+
+Uplink: squelch machine, level, Opus, RTP to bytes. Downlink: RTP from bytes, jitter buffer, PTT,
+Opus, device. No network and no event loop on either side of the ratio.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from gateway.ops.counters import Counters
+from gateway.voice import opus
+from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.playout import Playout
+from gateway.voice.rtp import Packet, Token
+from gateway.voice.sender import Sender
+from gateway.voice.ticker import Ticker
+from gateway.voice.uplink import Begin, Block, Send, Uplink
+
+RATE_HZ = 16_000
+BITRATE_BPS = 24_000
+SECONDS = 10
+ROUNDS = 7
+
+
+def speech() -> list[np.ndarray]:
+    """Ten seconds of a gliding buzz in syllables over a little noise, in blocks."""
+    rng = np.random.default_rng(1)
+    at = np.arange(RATE_HZ * SECONDS) / RATE_HZ
+    phase = 2 * np.pi * (140 * at + 20 * np.sin(2 * np.pi * 0.7 * at))
+    buzz = sum(np.sin(n * phase) / n for n in range(1, 25))
+    loud = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * at)
+    samples = (buzz * 4000 * loud + rng.normal(0, 60, len(at))).astype(np.int16)
+    return list(samples.reshape(-1, RATE_HZ // 50))
+
+
+def best(run: Callable[[], None], count: int) -> float:
+    """Median CPU microseconds of one of ``count`` steps; the others share the machine."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        run()
+        times.append((time.process_time() - began) / count * 1e6)
+    return statistics.median(times)
+
+
+def bare(blocks: list[np.ndarray]) -> tuple[float, float]:
+    """libopus alone: pointers ready, nothing copied, called in a loop."""
+    encoder, decoder = opus.Encoder(RATE_HZ, BITRATE_BPS), opus.Decoder(RATE_HZ)
+    lib = opus._library()
+    room = np.zeros(1275, np.uint8)
+    out = ctypes.c_void_p(room.ctypes.data)
+    inputs = [ctypes.c_void_p(block.ctypes.data) for block in blocks]
+    state, length, size = encoder._state, ctypes.c_int(RATE_HZ // 50), ctypes.c_int32(1275)
+
+    def encode() -> None:
+        for pointer in inputs:
+            lib.opus_encode(state, pointer, length, out, size)
+
+    packets = [encoder.encode(block) for block in blocks]
+    heard = np.zeros(5760, np.int16)
+    samples = ctypes.c_void_p(heard.ctypes.data)
+
+    def decode() -> None:
+        for packet in packets:
+            lib.opus_decode(decoder._state, packet, len(packet), samples, 5760, 0)
+
+    return best(encode, len(blocks)), best(decode, len(blocks))
+
+
+def uplink(blocks: list[np.ndarray]) -> tuple[float, list[bytes]]:
+    sent: list[bytes] = []
+
+    def run() -> None:
+        sent.clear()
+        machine, sender = Uplink(pre_roll=0.04, rx_mute=0.3), Sender(RATE_HZ, lambda _bits: 1)
+        now = 0.0
+        machine.squelch(True, now)
+        for action in machine.granted(Token(1, 1), now):
+            if isinstance(action, Begin):
+                sender.begin(action.token, BITRATE_BPS)
+        for samples in blocks:
+            now += 0.02
+            for action in machine.block(Block(samples, now), now):
+                if isinstance(action, Send):
+                    packet = sender.packet(samples, now, pre_roll=action.pre_roll, last=action.last)
+                    sent.append(packet.to_bytes())
+
+    return best(run, len(blocks)), sent
+
+
+class _Device:
+    rate_hz = RATE_HZ
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+
+    def write(self, block: np.ndarray) -> None:
+        pass
+
+
+class _Line:
+    def keepalive(self, token: Token, tot: float, talkgroup: str) -> None:
+        pass
+
+    def unkey(self) -> None:
+        pass
+
+
+class _Beat(Ticker):
+    """The bench beats itself."""
+
+    def start(self, callback: Callable[[float], None], at: float) -> None:
+        pass
+
+
+def downlink(packets: list[bytes]) -> float:
+    counters = Counters()
+
+    def run() -> None:
+        machine = Downlink(tx_delay=0.0, tail=0.0)
+        machine.tune([Heard("police", 3600.0, 2.0)], 0.0)
+        playout = Playout(
+            "radio",
+            machine,
+            _Line(),
+            _Beat(counters),
+            counters,
+            active=lambda _on: None,
+            broken=lambda _error: None,
+        )
+        playout.attach(_Device())
+        now = 0.0
+        for data in packets:
+            now += 0.02
+            playout.packet("police", "a/b", Packet.from_bytes(data), now)
+            playout._tick(now + 0.009)
+
+    return best(run, len(packets))
+
+
+def main() -> None:
+    """Print one JSON line for each direction."""
+    blocks = speech()
+    encode, decode = bare(blocks)
+    up, sent = uplink(blocks)
+    down = downlink(sent)
+    for name, ours, library, target in (
+        ("uplink_cpu", up, encode, 1.6),
+        ("downlink_cpu", down, decode, 3.0),
+    ):
+        print(
+            json.dumps(
+                {
+                    "bench": name,
+                    "us_per_packet": round(ours, 1),
+                    "libopus_us_per_packet": round(library, 1),
+                    "ratio": round(ours / library, 2),
+                    "target_ratio": target,
+                    "percent_of_a_core": round(ours / 20_000 * 100, 2),
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from gateway import pieces
 from gateway.alarm.cameras import Cameras
 from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
@@ -21,6 +20,7 @@ from gateway.link.media_link import MediaLink
 from gateway.link.messages import IncidentState, Page
 from gateway.ops.clock import kernel_boot_id
 from gateway.ops.ids import new_id
+from gateway.settings import facts
 from gateway.settings.drivers import DriverChoice
 from gateway.settings.model import Settings
 from gateway.shared import Shared
@@ -62,7 +62,7 @@ class AlarmSide:
             shared.clock,
             new_id,
             counters,
-            serves=pieces.serves_of(settings),
+            serves=facts.serves_of(settings),
             on_page=self._announce,
             on_state=on_incident,
             deliver=self.desk.deliver,
@@ -105,7 +105,7 @@ class AlarmSide:
         """Change what differs; running incidents keep their plans and timers."""
         old, self._settings = self._settings, settings
         self.desk.reload(rules_of(settings))
-        self.responder.serve(pieces.serves_of(settings))
+        self.responder.serve(facts.serves_of(settings))
         for name, choice in old.inputs.items():
             if settings.inputs.get(name) != choice:
                 await self._inputs.stop(name)
@@ -170,7 +170,7 @@ class AlarmSide:
 
     def _paged_here(self, page: Page) -> None:
         """A page of our own to a group served here does not need the broker."""
-        if page.group in pieces.serves_of(self._settings):
+        if page.group in facts.serves_of(self._settings):
             self.responder.receive(page)
 
     def _own_incident(self, state: IncidentState) -> None:
@@ -207,9 +207,9 @@ class AlarmSide:
 def rules_of(settings: Settings) -> Rules:
     """The desk's piece of the settings."""
     return Rules(
-        sources=pieces.sources_of(settings),
-        sites=pieces.sites_of(settings),
-        groups=pieces.groups_of(settings),
-        plans=pieces.plans_of(settings),
+        sources=facts.sources_of(settings),
+        sites=facts.sites_of(settings),
+        groups=facts.groups_of(settings),
+        plans=facts.plans_of(settings),
         dispositions=settings.dispositions,
     )

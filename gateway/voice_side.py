@@ -18,6 +18,7 @@ from gateway.link.messages import IncidentState
 from gateway.link.roster import Roster
 from gateway.link.voice_link import VoiceLink
 from gateway.moment import parse_timestamp
+from gateway.settings import facts
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
 from gateway.shared import Shared
@@ -185,7 +186,7 @@ class VoiceSide:
         endpoint = Endpoint(
             options,
             device(name, settings.audio.options),
-            line=self._keyer.line(name) if options.has_ptt or options.has_squelch_line else None,
+            line=self._keyer.line(name) if pieces.has_line(settings) else None,
             vox=vox,
             floor=self._floors.get,
             talkgroup_facts=self._facts_of,
@@ -237,11 +238,11 @@ class VoiceSide:
     def _show(self, name: str) -> None:
         if name not in self._endpoints:
             return
-        facts = self._endpoints[name][0].facts
+        now = self._endpoints[name][0].facts
         states = self._shared.states
-        states.tuned(name, facts.talkgroup, facts.hears)
-        states.lines(name, ptt=facts.ptt, squelch_open=facts.squelch_open)
-        states.fault(name, "audio", "; ".join(facts.faults) or None)
+        states.tuned(name, now.talkgroup, now.hears)
+        states.lines(name, ptt=now.ptt, squelch_open=now.squelch_open)
+        states.fault(name, "audio", "; ".join(now.faults) or None)
 
     def _facts_of(self, talkgroup: str) -> TalkgroupFacts:
         return pieces.talkgroup_facts_of(self._settings, talkgroup)
@@ -251,7 +252,7 @@ class VoiceSide:
         joined: set[str] = set()
         if state.owner == self._settings.gateway:
             joined.update(name for name in state.endpoints if self._has_audio(name))
-        paged = pieces.serves_of(self._settings) & state.groups.keys()
+        paged = facts.serves_of(self._settings) & state.groups.keys()
         for endpoints in pieces.group_endpoints(self._settings, paged).values():
             joined |= endpoints
         return frozenset(joined)
@@ -289,10 +290,10 @@ class VoiceSide:
         talkgroup, rate_hz = self._asked(request)
         seconds = request.get("seconds")
         name = f"cli-{session.pid}"
-        facts = self._facts_of(talkgroup)
+        about = self._facts_of(talkgroup)
         listen = ConsoleListen(
             name,
-            Heard(talkgroup, facts.tot, facts.hang_time),
+            Heard(talkgroup, about.tot, about.hang_time),
             rate_hz,
             self._ticker,
             self._shared.counters,

@@ -71,6 +71,7 @@ def _quorum(
 
 def _sources(subject: Subject, every: tuple[plans.Plan, ...]) -> Iterator[Finding]:
     sites = sites_of(subject.settings)
+    possible = _Possible(every)
     for name, source in sources_of(subject.settings).items():
         loc = ("endpoints", name)
         site = sites.get(source.site)
@@ -79,8 +80,8 @@ def _sources(subject: Subject, every: tuple[plans.Plan, ...]) -> Iterator[Findin
         if not subject.sound("sites", source.site):
             continue
         choice = subject.settings.inputs.get(source.input)
-        has_codes = getattr(getattr(choice, "options", None), "addressed_by", "") == "account"
-        chosen = list(_possible(every, source, site, has_codes=has_codes or choice is None))
+        addressed_by = getattr(getattr(choice, "options", None), "addressed_by", "")
+        chosen = possible.plans(source, site, has_codes=addressed_by == "account" or choice is None)
         if not chosen:
             kind = f"of category {source.category} " if source.category else ""
             what = f"no plan covers its alarms {kind}at site {site.name} (class {site.class_})"
@@ -91,23 +92,31 @@ def _sources(subject: Subject, every: tuple[plans.Plan, ...]) -> Iterator[Findin
                 yield Finding(loc, what, "add a level", warning=True)
 
 
-def _possible(
-    every: tuple[plans.Plan, ...],
-    source: plans.SourceFacts,
-    site: plans.SiteFacts,
-    *,
-    has_codes: bool,
-) -> Iterator[plans.Plan]:
-    """The plans that an alarm of a source may meet: its event code, or none, is not known here."""
-    for plan in every:
-        when = plan.when
-        if source.category is None:
-            if when.category and set(when.category) <= plans.QUIET_CATEGORIES:
-                continue
-            when = dataclasses.replace(when, category=())
-        if has_codes:
-            when = dataclasses.replace(when, code=())
-        if plans.matches(when, source, site, source.category, None):
-            yield plan
-            if when == plan.when:
-                return  # it takes all that the plans after it might
+class _Possible:
+    """The plans that an alarm of a source may meet, where its event code is not known yet."""
+
+    def __init__(self, every: tuple[plans.Plan, ...]) -> None:
+        self._relaxed: dict[tuple[bool, bool], list[tuple[plans.Plan, plans.When]]] = {}
+        for any_category in (False, True):
+            for any_code in (False, True):
+                of_kind = self._relaxed.setdefault((any_category, any_code), [])
+                for plan in every:
+                    when = plan.when
+                    if any_category:
+                        if when.category and set(when.category) <= plans.QUIET_CATEGORIES:
+                            continue
+                        when = dataclasses.replace(when, category=())
+                    if any_code:
+                        when = dataclasses.replace(when, code=())
+                    of_kind.append((plan, when))
+
+    def plans(
+        self, source: plans.SourceFacts, site: plans.SiteFacts, *, has_codes: bool
+    ) -> list[plans.Plan]:
+        found = []
+        for plan, when in self._relaxed[source.category is None, has_codes]:
+            if plans.matches(when, source, site, source.category, None):
+                found.append(plan)
+                if when == plan.when:
+                    break  # it takes all that the plans after it might
+        return found

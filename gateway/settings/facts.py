@@ -79,6 +79,7 @@ def plans_of(settings: Settings) -> tuple[plans.Plan, ...]:
             ),
             levels=tuple(_level(level) for level in plan.levels),
             severity=plan.severity,
+            ack_expires=plan.ack_expires_s,
         )
         for name, plan in settings.plans.items()
     )

@@ -274,6 +274,8 @@ class Plan(_Model):
     """What it is for; empty matches everything."""
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
     """1 (highest) to 4; default 1 for panic, else 2."""
+    ack_expires_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
+    """Seconds after which an ack that nothing followed no longer counts; default is never."""
     levels: Annotated[tuple[Level, ...], Field(strict=False, min_length=1)]
     """The steps, first to last."""
 

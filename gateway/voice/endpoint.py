@@ -23,7 +23,7 @@ from gateway.voice.playout import Playout, PttLine
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
 from gateway.voice.ticker import Ticker
-from gateway.voice.uplink import Action, Ask, Begin, Block, GiveBack, Send, Uplink
+from gateway.voice.uplink import Action, Ask, Begin, Block, GiveBack, Send, State, Uplink
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -140,6 +140,11 @@ class Endpoint:
         self._broken: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told: EndpointFacts | None = None
+
+    @property
+    def busy(self) -> bool:
+        """It speaks, asks to, plays or is keyed: a change had better wait."""
+        return self._uplink.talking or self._downlink.busy or self._uplink.state is State.ASKING
 
     @property
     def facts(self) -> EndpointFacts:

@@ -338,8 +338,8 @@ class Control:
         newest = self._gate.newest
         if newest is not None and newest.ended is None and newest.talker is not None:
             show = self._states.get(newest.controller)
-            priority = 0 if show is None else show.priority
-            found.append((newest.token, newest.controller, Heir(newest.talker, priority)))
+            heir = Heir(newest.talker) if show is None else Heir(newest.talker, show.priority)
+            found.append((newest.token, newest.controller, heir))
         if not found:
             return None
         heir = max(found, key=lambda one: one[:2])[2]

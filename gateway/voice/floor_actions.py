@@ -58,7 +58,7 @@ class Heir:
     """Who talks by the grant of a former or a newer controller, and is about to ask this one."""
 
     talker: str
-    priority: int = 0
+    priority: int = 100
 
 
 def client_of(talker: str) -> str:

@@ -2,7 +2,8 @@
  *
  * Only files below DISK_ROOT are meant. DISK_CONTROL is a folder; a file in it switches a fault on:
  *   fsync_ms     every sync takes so many milliseconds more
- *   fsync_eio    every sync fails with EIO
+ *   fsync_eio    every sync fails with EIO, and what was written since the last one never reaches
+ *                the disk, as on Linux: later syncs succeed without it, until it is written again
  *   write_enospc every write that would be stored fails with ENOSPC
  *   shadow/      every sync that succeeds copies the file there: what a power cut would leave
  *   log          is appended to: "sync NAME RESULT", and "reused NAME" when a descriptor is synced
@@ -12,6 +13,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,43 @@
 #include <unistd.h>
 
 static char failed[65536];
+
+/* What was written since the last sync, and what a failed sync lost, by file name. */
+struct range {
+    char name[64];
+    off64_t at;
+    off64_t end;
+};
+static struct range written[4096], lost[4096];
+static int written_count, lost_count;
+static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
+
+static void add(struct range *table, int *count, const char *name, off64_t at, off64_t end) {
+    if (*count == 4096) abort();
+    struct range *range = &table[(*count)++];
+    snprintf(range->name, sizeof range->name, "%s", name);
+    range->at = at;
+    range->end = end;
+}
+
+static void note_write(const char *name, off64_t at, off64_t end) {
+    pthread_mutex_lock(&tables);
+    add(written, &written_count, name, at, end);
+    for (int i = 0; i < lost_count; i++)
+        if (!strcmp(lost[i].name, name) && at <= lost[i].at && lost[i].end <= end)
+            lost[i--] = lost[--lost_count];
+    pthread_mutex_unlock(&tables);
+}
+
+static void note_sync(const char *name, int succeeded) {
+    pthread_mutex_lock(&tables);
+    for (int i = 0; i < written_count; i++)
+        if (!strcmp(written[i].name, name)) {
+            if (!succeeded) add(lost, &lost_count, name, written[i].at, written[i].end);
+            written[i--] = written[--written_count];
+        }
+    pthread_mutex_unlock(&tables);
+}
 
 static const char *control(void) { return getenv("DISK_CONTROL"); }
 
@@ -63,6 +102,13 @@ static void shadow(const char *from, const char *name) {
     ssize_t (*put)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
     for (ssize_t got; (got = read(in, buffer, sizeof buffer)) > 0;)
         if (put(out, buffer, got) != got) abort();
+    pthread_mutex_lock(&tables);
+    for (int i = 0; i < lost_count; i++)
+        for (off64_t at = lost[i].at; !strcmp(lost[i].name, name) && at < lost[i].end; at++) {
+            ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
+            if (at < status.st_size && real(out, "", 1, at) != 1) abort();
+        }
+    pthread_mutex_unlock(&tables);
     close(in);
     close(out);
     rename(fresh, to);
@@ -84,11 +130,13 @@ static int sync_file(int fd, const char *function) {
     }
     if (switched("fsync_eio", setting, sizeof setting)) {
         if (fd < (int)sizeof failed) failed[fd] = 1;
+        note_sync(name, 0);
         note("sync", name, "EIO");
         errno = EIO;
         return -1;
     }
     int result = real(fd);
+    note_sync(name, result == 0);
     if (result == 0) shadow(path, name);
     note("sync", name, "0");
     return result;
@@ -110,11 +158,14 @@ static int full(int fd) {
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
+    char path[4096];
     ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
     if (full(fd)) {
         errno = ENOSPC;
         return -1;
     }
+    const char *name = name_of(fd, path, sizeof path);
+    if (name && !strstr(name, "-shm")) note_write(name, at, at + size);
     return real(fd, data, size, at);
 }
 

@@ -193,6 +193,13 @@ def test_hostile_json_is_refused_as_a_message(payload):
         decode(Status, payload)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999"])
+def test_number_that_is_none_is_refused_where_a_float_stands(number):
+    payload = encode(EXAMPLES.PAGE).replace(b"30.2573", number)
+    with pytest.raises(RemoteProtocolError):
+        decode(Page, payload)
+
+
 @pytest.mark.parametrize(
     ("payload", "value"),
     [

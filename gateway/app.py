@@ -120,8 +120,8 @@ class Gateway:
                 await self._up(links, alarm, voice)
                 await self._until_stopped(group, shared, alarm, voice)
                 await _stop(group, links, alarm, voice)
-        except _Stopped:
-            pass
+        except* _Stopped:
+            _LOGGER.info("gateway %s stopped", settings.gateway)
 
     async def _up(self, links: _Links, alarm: AlarmSide, voice: VoiceSide) -> None:
         """Say ``ready`` once everything is up or reported as faulted (contract, section 5)."""

@@ -71,5 +71,15 @@ class GatewayProcess:
                 f"gateway {self.name} was not ready within {READY_WITHIN:.0f} s:\n{self._said()[-2000:]}"
             ) from None
 
+    async def command(self, *words: str) -> int:
+        """Run `baiying WORDS` against this gateway, as an operator would; its exit status."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", *words, "--config", str(self.config)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        return await process.wait()
+
     def _said(self) -> str:
         return self._log.read_text("utf-8", errors="replace")

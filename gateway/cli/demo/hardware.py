@@ -95,6 +95,7 @@ class Radio(asyncio.DatagramProtocol):
         self.on_keyed: Callable[[bool], None] = lambda _: None
         self._speech: list[Samples] = []
         self._spoken = asyncio.Event()
+        self._began = 0.0
         self._transport: asyncio.DatagramTransport | None = None
         self._terminal = -1
         self._task: asyncio.Task[None] | None = None
@@ -124,17 +125,20 @@ class Radio(asyncio.DatagramProtocol):
         asyncio.get_running_loop().add_reader(self._terminal, self._letters)
 
     async def talk(self, speech: Samples, *, hold: float = 0.0) -> tuple[float, float]:
-        """Speak, then keep the squelch open ``hold`` seconds more; when it opened and closed."""
+        """Speak, then keep the squelch open ``hold`` seconds more.
+
+        When the first block left the microphone, and when the squelch closed.
+        """
         blocks = [speech[at : at + BLOCK] for at in range(0, speech.size, BLOCK)]
         blocks[-1] = np.pad(blocks[-1], (0, BLOCK - blocks[-1].size))
-        opened = time.monotonic()
         self._squelch(b"O")
         self._speech = blocks
+        self._began = 0.0
         self._spoken.clear()
         await self._spoken.wait()
         await asyncio.sleep(0.02 + hold)  # the last block leaves the microphone first
         self._squelch(b"Z")
-        return opened, time.monotonic()
+        return self._began, time.monotonic()
 
     def sound(self, since: float = 0.0) -> tuple[Samples, list[float]]:
         """Everything heard since then, in order, and the time of arrival of each block."""
@@ -155,6 +159,7 @@ class Radio(asyncio.DatagramProtocol):
         while True:
             block = silence
             if self._speech:
+                self._began = self._began or time.monotonic()
                 block = self._speech.pop(0)
                 if not self._speech:
                     self._spoken.set()

@@ -79,7 +79,7 @@ def _report(timeline: Timeline, out: Path) -> None:
     timeline.step(
         "journal",
         "the report, recomputed from the journal alone, has the incident closed",
-        figures.get("incidents", {}).get("closed") == 1,
+        figures.get("real", {}).get("closed") == 1,
     )
 
 

@@ -47,32 +47,47 @@ def _trimmed(samples: Samples, floor: int = 250) -> Samples:
     return samples[loud[0] : loud[-1] + 1] if loud.size else samples
 
 
+PIECE = RATE_HZ * 3 // 10
+"""Speech is looked for in pieces of 300 ms: a jitter buffer may shorten or stretch a pause by frames."""
+
+_SLACK = RATE_HZ * 3 // 20
+_LOUD = 0.5
+"""A piece counts from this part of the whole's RMS on: hiss is coded as hiss, not as the same wave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Where a recording was found in what arrived.
 
-    ``at`` is the sample at which it begins; the likenesses are normalised correlations (1 is the
-    same signal) of the whole, of its first and of its last 300 ms, each within 20 ms of its place.
+    ``at`` is the sample at which it begins. The likenesses are normalised correlations (1 is the
+    same signal) of its first piece, its last, and the worst of all that are not silent, each within
+    150 ms of its place.
     """
 
     at: int
-    whole: float
     first: float
     last: float
+    worst: float
 
 
 def find(heard: Samples, said: Samples) -> Found | None:
     """The place in ``heard`` most like ``said``; None where it is shorter, or silent."""
     if heard.size < said.size or not heard.any():
         return None
-    at, whole = _best(heard, said)
-    edge = RATE_HZ * 3 // 10
-    return Found(
-        at,
-        whole,
-        _near(heard, said[:edge], at),
-        _near(heard, said[-edge:], at + said.size - edge),
-    )
+    at, first = _best(heard, said[:PIECE])
+    last = _near(heard, said[-PIECE:], at + said.size - PIECE)
+    loud = _LOUD * _rms(said)
+    pieces = [said[begin : begin + PIECE] for begin in range(0, said.size - PIECE, PIECE)]
+    likenesses = [
+        _near(heard, piece, at + number * PIECE)
+        for number, piece in enumerate(pieces)
+        if _rms(piece) > loud
+    ]
+    return Found(at, first, last, min([first, last, *likenesses]))
+
+
+def _rms(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
 
 
 def _best(heard: Samples, said: Samples) -> tuple[int, float]:
@@ -91,10 +106,8 @@ def _best(heard: Samples, said: Samples) -> tuple[int, float]:
 
 
 def _near(heard: Samples, piece: Samples, at: int) -> float:
-    """Likeness of ``piece`` to ``heard`` at ``at``, give or take 20 ms."""
-    slack = RATE_HZ // 50
-    begin = max(0, at - slack)
-    window = heard[begin : at + piece.size + slack]
+    """Likeness of ``piece`` to ``heard`` around ``at``."""
+    window = heard[max(0, at - _SLACK) : at + piece.size + _SLACK]
     return _best(window, piece)[1] if window.size >= piece.size and window.any() else 0.0
 
 

@@ -69,6 +69,7 @@ async def set_the_stage(stack: AsyncExitStack, out: Path, timeline: Timeline) ->
     # Links of pseudo-terminals are looked up by the radios; short names, next to the files.
     lines = out / "lines"
     lines.mkdir(parents=True, exist_ok=True)
+    (out / "recordings").mkdir(exist_ok=True)
     panel = await stack.enter_async_context(Panel())
     intercom = await stack.enter_async_context(Radio("intercom", None))
     security = await stack.enter_async_context(Radio("security", (lines / "security").absolute()))
@@ -172,7 +173,6 @@ async def picture(stage: Stage) -> None:
     found = await stage.observer.expect(leaf("picture"), 3, since=stage.pressed)
     data = found[0].payload if found else b""
     if data:
-        (stage.out / "recordings").mkdir(exist_ok=True)
         (stage.out / "recordings" / "south-gate.jpg").write_bytes(data)
     stage.timeline.step(
         "camera",
@@ -228,26 +228,27 @@ async def officer_speaks(stage: Stage) -> None:
     """Speech from the police radio comes out at the gate; a second talker meanwhile is refused."""
     t = stage.timeline
     said = sound.recorded("Front_Center", "Front_Left", "Rear_Center")
+    words = stage.out / "recordings" / "street-wants-to-say.wav"
+    sound.write_wav(words, sound.recorded("Side_Right"))
     began = time.monotonic()
     speaking = asyncio.create_task(stage.police.talk(said))
-    await asyncio.sleep(1.0)
-    butted_in = time.monotonic()
-    await stage.street.talk(sound.recorded("Noise")[: sound.RATE_HZ // 2])
-    denied = await stage.observer.expect(
-        leaf("answer", lambda one: one["op"] == "denied"), 1, since=butted_in
-    )
+    talkgroup = f"incident-{stage.incident}"
+    refused = await stage.gateways["street"].command("talk", talkgroup, str(words))
+    asked = stage.observer.find(leaf("request", lambda one: one["op"] == "request"), began)
+    denied = stage.observer.find(leaf("answer", lambda one: one["op"] == "denied"), began)
     opened, _ = await speaking
     await asyncio.sleep(0.5)
-    hear(stage, "officer", stage.police, stage.intercom, said, opened, "intercom")
+    hear(stage, "officer", stage.intercom, said, opened, "intercom")
     answer = denied[0].body if denied else {}
     t.step(
         "street",
         f"a second speaker is refused: cause {answer.get('cause')}, {answer.get('cause_text')}",
-        answer.get("cause") == 1 and str(answer.get("talker", "")).startswith("street/"),
+        answer.get("cause") == 1
+        and str(answer.get("talker", "")).startswith("street/")
+        and refused != 0,
         denied[0].at if denied else None,
-        asked_to_denied_ms=ms(denied[0].at - butted_in) if denied else None,
+        asked_to_denied_ms=ms(denied[0].at - asked[-1].at) if denied and asked else None,
     )
-    talkgroup = f"incident-{stage.incident}"
     packets = stage.observer.find(
         lambda one: one.topic[:3] == ("talkgroup", talkgroup, "voice"), began
     )
@@ -267,7 +268,7 @@ async def guard_answers(stage: Stage) -> None:
     said = sound.recorded("Rear_Right", "Side_Left")
     opened, _ = await stage.intercom.talk(said)
     await asyncio.sleep(1.0)  # VOX holds on for half a second
-    hear(stage, "guard", stage.intercom, stage.police, said, opened, "police radio")
+    hear(stage, "guard", stage.police, said, opened, "police radio")
     keyed = [at for at, on in stage.police.keyed if on and at >= opened]
     released = [at for at, on in stage.police.keyed if not on and at >= opened]
     stage.timeline.step(
@@ -280,37 +281,29 @@ async def guard_answers(stage: Stage) -> None:
 
 
 def hear(
-    stage: Stage,
-    who: str,
-    talker: Radio,
-    listener: Radio,
-    said: sound.Samples,
-    since: float,
-    where: str,
+    stage: Stage, who: str, listener: Radio, said: sound.Samples, since: float, where: str
 ) -> None:
-    """Look for the words in what came out, keep both as recordings."""
+    """Look for the words in what came out since they were begun, keep both as recordings."""
     heard, times = listener.sound(since)
     found = sound.find(heard, said)
     folder = stage.out / "recordings"
-    folder.mkdir(exist_ok=True)
     sound.write_wav(folder / f"{who}-said.wav", said)
     sound.write_wav(folder / f"{who}-heard-at-{where.replace(' ', '-')}.wav", heard)
-    del talker
     if found is None:
         stage.timeline.step(who, f"is heard at the {where}", False, blocks=len(times))
         return
-    block = found.at // (sound.RATE_HZ // 50)
-    # A block arrives when its last sample would have been captured: one block is the device's own.
-    arrived = times[block] - 0.02 + (found.at % (sound.RATE_HZ // 50)) / sound.RATE_HZ
+    block, rest = divmod(found.at, sound.RATE_HZ // 50)
+    # Both ends are measured where a block leaves, so that the devices' own block counts in neither.
+    arrived = times[block] + rest / sound.RATE_HZ
     stage.timeline.step(
         who,
         f"is heard at the {where}, first word to last",
-        min(found.whole, found.first, found.last) >= LIKE,
+        found.worst >= LIKE,
         arrived,
         one_way_ms=ms(arrived - since),
-        likeness=round(found.whole, 2),
-        first=round(found.first, 2),
-        last=round(found.last, 2),
+        first_word=round(found.first, 2),
+        last_word=round(found.last, 2),
+        worst=round(found.worst, 2),
     )
 
 

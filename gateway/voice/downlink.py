@@ -34,7 +34,7 @@ FRESH_IDLE = 0.1
 MAX_BURSTS = 4
 """Whole bursts waiting for each other; the oldest that waits is dropped beyond."""
 
-_MAX_TALKERS = 64
+_MAX_CLIENTS = 64
 _MAX_ENDED = 16
 
 
@@ -76,7 +76,7 @@ class Downlink:
             _Burst
         ] = []  # the first is played, the others wait; all of one talkgroup
         self._ended: OrderedDict[tuple[str, str, int], _Burst] = OrderedDict()
-        self._talkers: OrderedDict[str, Lateness] = OrderedDict()
+        self._clients: OrderedDict[str, Lateness] = OrderedDict()
         self._held: tuple[str, float] | None = None  # talkgroup of the conversation, and until when
 
     @property
@@ -228,9 +228,10 @@ class Downlink:
             self._ended.popitem(last=False)
 
     def _lateness(self, talker: str) -> Lateness:
-        """What is known of a talker's network, over bursts."""
-        found = self._talkers.setdefault(talker, Lateness())
-        self._talkers.move_to_end(talker)
-        if len(self._talkers) > _MAX_TALKERS:
-            self._talkers.popitem(last=False)
+        """What is known of the way from a talker's client, over bursts."""
+        client = talker.partition("/")[0]
+        found = self._clients.setdefault(client, Lateness())
+        self._clients.move_to_end(client)
+        if len(self._clients) > _MAX_CLIENTS:
+            self._clients.popitem(last=False)
         return found

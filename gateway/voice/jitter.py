@@ -13,8 +13,8 @@ Rule 5. Played later than the target, silence is skipped at once; in a mere paus
         frame is merged with the next, so that pauses run quicker until it has caught up. Played
         earlier than the target, every other frame of a pause is stretched by a concealed one.
         Nothing that may be speech is touched.
-Rule 6. Lateness of pre-roll says nothing about the network and is not learned from; packets held
-        up together count as one that was late.
+Rule 6. Packets held up together count as one that was late. Pre-roll, which comes before what it
+        is late against, never counts as late.
 Rule 7. A packet already here or already played changes nothing. A number far ahead of what is
         expected begins anew there. After `MAX_WAITING` packets the oldest is dropped.
 Rule 8. The burst has ended when its last packet has been given.
@@ -170,11 +170,10 @@ class Jitter:
         zero = now - number * self._frame
         if self._zero is None or zero < self._zero:
             self._zero = zero
-        if not packet.flags.pre_roll:
-            late = zero - self._zero
-            # Packets that were held up together come together: one hold-up, not one for each.
-            self.lateness.add(0.0 if late < self._late - self._frame / 2 else late)
-            self._late = late
+        late = zero - self._zero
+        # Packets that were held up together come together: one hold-up, not one for each.
+        self.lateness.add(0.0 if late < self._late - self._frame / 2 else late)
+        self._late = late
         if self._next is not None and number < self._next:
             self.counts["late"] += 1
             self._lost.discard(number)

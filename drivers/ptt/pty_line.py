@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import termios
+import time
 import tty
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from gateway.errors import DriverIOError, DriverOpenError
 
 _SQUELCH = {ord("O"): True, ord("Z"): False}
 _CHUNK_BYTES = 4096
+_ARRIVES = 0.01
+_READ_WITHIN = 0.02
+"""Seconds: a word reaches the other side of a terminal by a work queue, then its reader wakes up."""
 
 
 class PtyLine:
@@ -104,12 +109,21 @@ class PtyPort:
     def close(self) -> None:
         if self._closed:
             return
-        with contextlib.suppress(DriverIOError):
-            self.key(False)
+        if self._keyed:
+            with contextlib.suppress(DriverIOError):
+                self.key(False)
+                self._let_read()
         with contextlib.suppress(OSError):
             if str(self._path.readlink()) == self._terminal:
                 self._path.unlink()
         self._close_terminal()
+
+    def _let_read(self) -> None:
+        """Closing takes away what has not been read: give a reader the time of a few switches."""
+        select.select([self._slave], [], [], _ARRIVES)
+        until = time.monotonic() + _READ_WITHIN
+        while time.monotonic() < until and select.select([self._slave], [], [], 0)[0]:
+            time.sleep(0.001)
 
     def _close_terminal(self) -> None:
         self._closed = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from math import inf
 
 RESUMED = 0.1
 """Seconds: playback that ran dry and goes on within this time had a hole; later it is a new burst."""
@@ -44,8 +45,7 @@ class PlaybackBuffer:
         self._lock = threading.Lock()
         self._blocks: deque[bytes] = deque()
         self._offset = 0  # bytes of the first block that have been played
-        self._dry_since: float | None = None
-        self._played = False
+        self._dry_since: float | None = -inf  # None: not dry; as if it had been so for ever
 
     def put(self, block: bytes, now: float) -> None:
         """Queue a block (event loop). ``now`` in seconds, monotonic."""

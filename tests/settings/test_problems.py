@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from drivers import registry
+from gateway.settings.document import parse
+from gateway.settings.validate import validate
+
 HEAD = "gateway: g\n"
 
 
@@ -169,3 +173,13 @@ def test_a_misspelt_section_is_one_mistake(bench, contract):
     assert [error.split(": ", 1)[1] for error in errors] == [
         "gruops: unknown key; did you mean groups?"
     ]
+
+
+def test_repair_leaves_out_just_the_wrong_items_of_a_list():
+    text = "gateway: g\nserves: [A, good, 1, fine, B]\n"
+    tree, _ = parse(text, "f.yaml")
+    validated = validate(tree, registry)
+    assert validated.settings.serves == ("good", "fine")
+    assert sorted(validated.damaged) == [("serves", 0), ("serves", 2), ("serves", 4)]
+    assert not validated.sound("serves")
+    assert validated.sound("mqtt")

@@ -42,7 +42,7 @@ PURE = {
     "gateway.voice.tokens": set(),
     "gateway.voice.election": set(),
     "gateway.voice.ptt": set(),
-    "gateway.voice.uplink": set(),
+    "gateway.voice.uplink": {"numpy"},
     "gateway.voice.downlink": set(),
     "gateway.voice.dsp": {"numpy"},
     "drivers.panel.surgard": set(),

@@ -215,7 +215,9 @@ class Control:
             return [Stray("state")]
         else:
             self._states[client] = show
-            out += self._floor.seen(show.token.term, renew=self._may_control(client))
+            # A newer grant in force wins over ours (rule 2); of any other newer token ours has to be.
+            renew = self._public and self._may_control(client) and show.state not in LIVE
+            out += self._floor.seen(show.token.term, renew=renew)
         if client == self.controller:
             out += self._believe(now)
         elif self._public:

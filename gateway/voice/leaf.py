@@ -48,10 +48,11 @@ class Leaf:
 
     def lend(self, token: Token, now: float) -> None:
         """The controller shows an older grant than ``token``."""
-        self._show = Show(
-            state=State.IDLE, talker=None, priority=0, emergency=False, token=token, queue=()
-        )
         self._until = now + LINGER
+        if self._show is None or self._show.token < token:
+            self._show = Show(
+                state=State.IDLE, talker=None, priority=0, emergency=False, token=token, queue=()
+            )
 
     def superseded(self, token: Token) -> None:
         """The controller shows ``token``."""

@@ -25,6 +25,7 @@ from gateway.voice.causes import Deny
 from gateway.voice.control import Action, Changed, Control, Publish, Seen, Tell
 from gateway.voice.floor_actions import (
     Answer,
+    Op,
     Request,
     Show,
     State,
@@ -347,11 +348,20 @@ class Talkgroup:
 
     def _tell(self, answer: Answer, now: float) -> None:
         client, _, name = answer.talker.partition("/")
-        joined = self._members.get(name)
-        if client != self._around.gateway or joined is None:
+        if client != self._around.gateway:
+            names = []
+        elif name in self._members:
+            names = [name]
+        else:  # a controller that does not know whose packets it has heard knows their token
+            names = [
+                name
+                for name, joined in self._members.items()
+                if answer.op is Op.REVOKED and joined.participant.token == answer.token
+            ]
+        for name in names:
+            self._run_member(name, self._members[name].participant.answer(answer, now))
+        if not names:
             self._around.counters.add("floor.stray.answer_for_nobody")
-            return
-        self._run_member(name, joined.participant.answer(answer, now))
 
     def _do_member(self, name: str, action: MemberAction) -> None:
         around = self._around

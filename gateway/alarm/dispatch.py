@@ -7,7 +7,8 @@ Rules:
 2. A page is repeated by the incident's own schedule, with a fresh ``sent``; one sending of a page
    is under way at most. A sending that failed is made up for as soon as the broker is back, if
    the page still runs.
-3. Of an incident's states only newer ones go out, by (owner_term, seq).
+3. Of an incident's states only newer ones go out, by (owner_term, seq); but each of these does,
+   for a refusal is to be seen by whoever was refused.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ class Dispatch:
             self._topics.incident(state.id, self._gateway),
             payload,
             expiry=expiry if closed else None,
+            each=True,
         )
         return True
 

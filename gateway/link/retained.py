@@ -2,8 +2,10 @@
 
 Rules:
 
-1. A topic has one value, the newest. A value that was replaced before it was sent is never sent.
-2. On every connect all values are unsent again: a broker may have restarted empty.
+1. A topic has one value, the newest. A value that was replaced before it was sent is never sent,
+   unless it was put as one of which ``each`` matters (an incident's states): these are sent one
+   after the other, the newest `MAX_STEPS` of them, while the broker is there.
+2. On every connect the newest value of each topic is unsent again: a broker may have restarted empty.
 3. Of one topic at most one value is in flight, so that an older one never lands after a newer one.
 4. An empty payload clears the topic, and is forgotten once the broker has acknowledged it.
 5. A value with an expiry keeps it from when it was set: a later connect sends only what is left
@@ -12,7 +14,11 @@ Rules:
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+
+MAX_STEPS = 64
+"""Bound of the values of one topic that wait to be sent; past it the oldest go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +41,48 @@ class Retained:
         self._values: dict[str, Value] = {}
         self._unsent: dict[str, None] = {}  # a set that keeps its order
         self._in_flight: dict[str, Value] = {}
+        self._steps: dict[str, deque[Value]] = {}
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def put(self, topic: str, payload: bytes, expiry: int | None, now: float) -> None:
+    def put(
+        self, topic: str, payload: bytes, expiry: int | None, now: float, *, each: bool = False
+    ) -> None:
         """Set a topic's newest value; ``b""`` clears it. ``expiry`` in seconds."""
         until = None if expiry is None or not payload else now + expiry
-        self._values[topic] = Value(topic, payload, until)
+        value = self._values[topic] = Value(topic, payload, until)
         self._unsent[topic] = None
+        if each:
+            self._steps.setdefault(topic, deque(maxlen=MAX_STEPS)).append(value)
+        else:
+            self._steps.pop(topic, None)
 
     def connected(self) -> None:
         """A broker that may know nothing is there: everything is unsent (rule 2)."""
         self._in_flight.clear()
+        self._steps.clear()
         self._unsent = dict.fromkeys(self._values)
 
     def take(self, now: float) -> Value | None:
         """The next value to send; it is in flight until `settled`."""
         while topic := next((one for one in self._unsent if one not in self._in_flight), None):
-            del self._unsent[topic]
-            value = self._values[topic]
+            value = self._next(topic)
             if value.until is None or value.until > now:
                 self._in_flight[topic] = value
                 return value
-            del self._values[topic]
+            if value is self._values[topic]:
+                del self._values[topic]
         return None
+
+    def _next(self, topic: str) -> Value:
+        """The topic's next value; it stays unsent while there are more."""
+        steps = self._steps.get(topic)
+        value = steps.popleft() if steps else self._values[topic]
+        if not steps:
+            self._steps.pop(topic, None)
+            del self._unsent[topic]
+        return value
 
     def settled(self, value: Value, *, acknowledged: bool) -> None:
         """The broker has acknowledged ``value``, or refused it; a lost one is settled by `connected`."""

@@ -131,13 +131,16 @@ class ControlLink:
             Publication(topic, payload, retain=retain, expiry=expiry, properties=properties)
         )
 
-    def set_retained(self, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+    def set_retained(
+        self, topic: str, payload: bytes, *, expiry: int | None = None, each: bool = False
+    ) -> None:
         """Keep ``payload`` as the topic's retained value, now and on every connect.
 
         ``b""`` clears the topic, and is forgotten once sent. A value with ``expiry`` (seconds) is
-        kept no longer than that.
+        kept no longer than that. Where ``each`` matters, a newer value does not replace this one
+        before it was sent, as long as the broker is there.
         """
-        self._retained.put(topic, payload, expiry, time.monotonic())
+        self._retained.put(topic, payload, expiry, time.monotonic(), each=each)
         self._flush()
 
     def on_connection(self, callback: Callable[[bool], None]) -> None:

@@ -70,7 +70,9 @@ class WireEnd:
             raise LinkError("lost, or refused")
         self.published.append(Message(topic, payload, expiry=expiry))
 
-    def set_retained(self, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+    def set_retained(
+        self, topic: str, payload: bytes, *, expiry: int | None = None, each: bool = False
+    ) -> None:
         self.retained[topic] = Message(topic, payload, True, expiry)
         self.states.append(decode(IncidentState, payload))
 

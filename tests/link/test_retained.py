@@ -44,6 +44,32 @@ def test_newer_value_waits_for_the_older_ones_acknowledgement():
     assert retained.take(0).payload == b"new"
 
 
+def test_values_of_which_each_matters_are_all_sent_in_order():
+    retained = Retained()
+    for payload in (b"1", b"2", b"3"):
+        retained.put("t", payload, None, 0, each=True)
+    assert drain(retained) == [("t", b"1", None), ("t", b"2", None), ("t", b"3", None)]
+    assert drain(retained) == []
+
+
+def test_newest_alone_is_sent_on_a_connect_also_where_each_matters():
+    retained = Retained()
+    for payload in (b"1", b"2", b"3"):
+        retained.put("t", payload, None, 0, each=True)
+    retained.take(0)
+    retained.connected()
+    assert drain(retained) == [("t", b"3", None)]
+
+
+def test_steps_that_wait_are_bounded_and_the_newest_are_kept():
+    retained = Retained()
+    for number in range(200):
+        retained.put("t", b"%d" % number, None, 0, each=True)
+    assert [payload for _, payload, _ in drain(retained)] == [
+        b"%d" % one for one in range(136, 200)
+    ]
+
+
 def test_value_in_flight_when_the_broker_was_lost_is_sent_again():
     retained = Retained()
     retained.put("t", b"1", None, 0)
@@ -96,6 +122,7 @@ def test_later_connect_sends_what_is_left_of_an_expiry(later, expected):
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.sampled_from("abc"), st.sampled_from([b"", b"1", b"2"])),
+        st.tuples(st.just("each"), st.sampled_from("abc"), st.sampled_from([b"", b"1", b"2"])),
         st.tuples(st.just("take"), st.none(), st.none()),
         st.tuples(st.just("ack"), st.none(), st.none()),
         st.tuples(st.just("connect"), st.none(), st.none()),
@@ -108,8 +135,8 @@ OPERATIONS = st.lists(
 def test_broker_ends_up_with_the_newest_values_whatever_happens(operations):
     retained, newest, broker, in_flight = Retained(), {}, {}, []
     for what, topic, payload in operations:
-        if what == "put":
-            retained.put(topic, payload, None, 0)
+        if what in ("put", "each"):
+            retained.put(topic, payload, None, 0, each=what == "each")
             newest[topic] = payload
         elif what == "take" and (value := retained.take(0)) is not None:
             in_flight.append(value)

@@ -11,7 +11,13 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -60,9 +66,7 @@ class DriverOf:
     ) -> JsonSchemaValue:
         return {"x-driver-family": self.family}  # `gateway.settings.schema` puts the drivers in
 
-    def _chosen(
-        self, value: object, info: core_schema.ValidationInfo
-    ) -> DriverChoice | ValidationError:
+    def _chosen(self, value: object, info: core_schema.ValidationInfo) -> DriverChoice:
         if isinstance(value, DriverChoice):
             return value
         if not isinstance(value, dict):
@@ -103,13 +107,17 @@ class DriverOf:
                 },
             )
         try:
-            options = catalogue.options(self.family, name)
+            adapter = _adapter(catalogue.options(self.family, name))
         except DriverUnavailable as error:
-            raise PydanticCustomError(
-                "driver_unavailable", "driver cannot be used", {"why": error.what}
-            ) from error
+            raise _unavailable(error.what) from error
+        except PydanticUserError as error:
+            raise _unavailable(f"its options are none: {error.message}") from error
         # JSON, because strict validation of Python values takes no mapping for a dataclass.
-        return _adapter(options).validate_json(json.dumps(given))
+        return adapter.validate_json(json.dumps(given))
+
+
+def _unavailable(why: str) -> PydanticCustomError:
+    return PydanticCustomError("driver_unavailable", "driver cannot be used", {"why": why})
 
 
 @functools.cache

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from drivers import registry
+from gateway.errors import DriverUnavailable
 from gateway.settings.document import parse
+from gateway.settings.loader import examine
 from gateway.settings.validate import validate
 
 HEAD = "gateway: g\n"
@@ -91,6 +93,10 @@ def test_the_contract_file_loads_and_warns_of_the_levels_that_add_nobody(bench, 
         (
             HEAD + "endpoints: {e: {kind: radio, site: s, audio: {driver: udp}}}",
             "2:39: endpoints.e.audio: neither listen nor send; give at least one address",
+        ),
+        (
+            HEAD + "inputs: {i: {driver: gpio, chip: c, lines: {}}}",
+            "inputs.i.lines: must have at least 1 entry",
         ),
         (HEAD + "account: 0123", "begins with a zero, which may mean octal"),
         (HEAD + '"a\\nb\\e[31m": 1', "2:1: a\\nb\\x1b[31m: unknown key"),
@@ -183,3 +189,37 @@ def test_repair_leaves_out_just_the_wrong_items_of_a_list():
     assert sorted(validated.damaged) == [("serves", 0), ("serves", 2), ("serves", 4)]
     assert not validated.sound("serves")
     assert validated.sound("mqtt")
+
+
+class Catalogue:
+    """One audio driver, whose options are as bad as the test wants."""
+
+    def __init__(self, options) -> None:
+        self._options = options
+
+    def families(self):
+        return ("audio",)
+
+    def names(self, family):
+        return ("odd",) if family == "audio" else ()
+
+    def options(self, family, name):
+        if isinstance(self._options, Exception):
+            raise self._options
+        return self._options
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (DriverUnavailable("odd", "odd.module: No module named 'x'"), "No module named 'x'"),
+        (type("Odd", (), {}), "its options are none"),
+    ],
+)
+def test_a_driver_whose_options_cannot_be_had_is_an_error_at_its_place(bench, options, told):
+    sites = "sites: {s: {name: S, class: c}}\n"
+    audio = "endpoints: {e: {kind: radio, site: s, audio: {driver: odd, x: 1}}}\n"
+    path = bench.write("c.yaml", f"gateway: g\n{sites}{audio}")
+    (problem,) = examine(path, Catalogue(options)).problems
+    assert (problem.line, problem.column) == (3, 55)
+    assert told in str(problem)

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import LinkError
 from gateway.link.dial import Profile
+from gateway.link.media_link import MediaLink
 from gateway.link.presence import Presence
 from gateway.link.session import ControlLink, Incoming
 from gateway.ops.counters import Counters
@@ -188,6 +189,25 @@ async def test_alarm_does_not_wait_behind_a_district_of_retained_states(scripted
         peer.send(mqtt5.PubAckPacket(states[0].packet_id))
         assert (await peer.next(mqtt5.PublishPacket)).topic.endswith("/e16")
         alarm.cancel()
+
+
+async def test_alarm_does_not_wait_behind_pictures_that_a_thin_line_holds_up(scripted, tasks):
+    media, control = MediaLink("zju1", scripted.address), ControlLink("zju1", scripted.address)
+    async with tasks(media.run()):
+        _, hello = await scripted.greet()  # and nothing is read from this connection any more
+        assert (hello.client_id, hello.will) == ("zju1.media", None)
+        while not media.connected:
+            await asyncio.sleep(0)
+        pictures = [asyncio.create_task(media.publish("p", bytes(512 * 1024))) for _ in range(20)]
+        async with tasks(control.run()):
+            peer = await connected(scripted, control)
+            alarm = asyncio.create_task(control.publish("baiying/alarm/zju1", b"now"))
+            peer.send(mqtt5.PubAckPacket((await peer.next(mqtt5.PublishPacket)).packet_id))
+            await asyncio.wait_for(alarm, 1)
+            assert not any(picture.done() for picture in pictures)
+    with pytest.raises(LinkError):
+        await pictures[0]
+    await asyncio.gather(*pictures, return_exceptions=True)
 
 
 async def test_retained_value_is_published_again_on_every_connect(scripted, tasks):

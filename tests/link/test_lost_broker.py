@@ -116,22 +116,6 @@ async def test_picture_of_the_largest_size_arrives_with_its_time(broker, until, 
     assert seen[0].properties == taken
 
 
-async def test_alarm_overtakes_a_picture(broker, until, tasks):
-    """Both connections of one gateway: a flood of pictures, and an alarm in the middle of it."""
-    control = ControlLink("zju1", broker.address("zju1"))
-    media = MediaLink("zju1", broker.address("zju1"))
-    async with tasks(control.run(), media.run()):
-        await until(lambda: control.connected and media.connected)
-        flood = [
-            asyncio.create_task(media.publish("baiying/incident/i/picture/zju1", bytes(500_000)))
-            for _ in range(40)
-        ]
-        await asyncio.sleep(0)
-        await asyncio.wait_for(control.publish("baiying/alarm/zju1", b"now"), 2)
-        assert not all(task.done() for task in flood)
-        await asyncio.wait_for(asyncio.gather(*flood), 10)
-
-
 async def test_our_own_voice_does_not_come_back(broker, until, tasks):
     voice, other = (VoiceLink(name, broker.address(name)) for name in ("zju1", "police"))
     heard = []

@@ -40,7 +40,9 @@ class Link(Protocol):
     async def publish(
         self, topic: str, payload: bytes, /, *, expiry: int | None = None
     ) -> None: ...
-    def set_retained(self, topic: str, payload: bytes, /, *, expiry: int | None = None) -> None: ...
+    def set_retained(
+        self, topic: str, payload: bytes, /, *, expiry: int | None = None, each: bool = False
+    ) -> None: ...
 
 
 class Dispatch:

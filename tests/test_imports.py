@@ -46,6 +46,12 @@ PURE = {
     "gateway.voice.downlink": set(),
     "gateway.voice.dsp": {"numpy"},
     "drivers.panel.surgard": set(),
+    "gateway.keyer.line": set(),
+    "gateway.keyer.options": set(),
+    "gateway.keyer.protocol": set(),
+    "drivers._address": set(),
+    "drivers._squelch_lines": {"annotated_types"},
+    "drivers.soundcard.devices": set(),
     "drivers.squelch.options": {"annotated_types"},
     "drivers.squelch.vox": {"numpy"},
 }

@@ -14,8 +14,8 @@ from pathlib import Path
 import gpiod
 from gpiod.line import Bias, Direction, Drive, Edge, Value
 
+from drivers._squelch_lines import GpioSquelchOptions
 from drivers.ptt.options import GpioPttOptions
-from drivers.squelch.options import GpioSquelchOptions
 from gateway.errors import DriverIOError, DriverOpenError
 
 _CONSUMER = "baiying"

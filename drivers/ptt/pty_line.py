@@ -15,8 +15,8 @@ import time
 import tty
 from pathlib import Path
 
+from drivers._squelch_lines import PtySquelchOptions
 from drivers.ptt.options import PtyPttOptions
-from drivers.squelch.options import PtySquelchOptions
 from gateway.errors import DriverIOError, DriverOpenError
 
 _SQUELCH = {ord("O"): True, ord("Z"): False}

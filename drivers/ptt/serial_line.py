@@ -18,8 +18,8 @@ import os
 import struct
 import termios
 
+from drivers._squelch_lines import SerialSquelchOptions
 from drivers.ptt.options import SerialPttOptions
-from drivers.squelch.options import SerialSquelchOptions
 from gateway.errors import DriverIOError, DriverOpenError
 
 _OUTPUTS = {"rts": termios.TIOCM_RTS, "dtr": termios.TIOCM_DTR}

@@ -47,8 +47,12 @@ def report(config: Path | None, *, since: str | None, as_json: bool) -> int:
 
 
 def _members(made: Report) -> Mapping[str, object]:
-    members: Mapping[str, object] = msgspec.to_builtins(made)
-    return members
+    members = msgspec.to_builtins(made)
+    for one in members["incidents"]:
+        one["raised"] = timestamp(one["raised"])
+        for times in (one["times"], *one["groups"].values()):
+            times.update({what: timestamp(wall) for what, wall in times.items()})
+    return dict(members)
 
 
 def _lines(path: Path, begin: float, made: Report) -> list[str]:

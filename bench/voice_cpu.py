@@ -100,6 +100,7 @@ class _Device:
 
     def __init__(self) -> None:
         self.counters: dict[str, int] = {}
+        self.playback_delay = 0.0
 
     def write(self, block: np.ndarray) -> None:
         pass

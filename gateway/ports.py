@@ -100,6 +100,10 @@ class AudioStream(Protocol):
         """Sample rate of both directions."""
 
     @property
+    def playback_delay(self) -> float:
+        """Seconds from `write` until the block begins to sound, as well as the driver knows."""
+
+    @property
     def counters(self) -> Mapping[str, int]:
         """Counts since opening: ``capture_dropped``, ``playback_dropped``, ``underruns`` ..., in blocks."""
 

@@ -81,6 +81,8 @@ class SoundStream:
         samples = round(options.rate_hz * BLOCK)
         self._capture = CaptureBuffer(2 * samples, partial(_enter, self._loop, self._arrived))
         self._playback = PlaybackBuffer(DEPTH_BLOCKS, 2 * (samples // 2), self._counters)
+        self._cushion = BLOCK / 2
+        self.output_latency = options.latency_s
         self._plays = options.playback is not None
         # Call-backs so far; each direction's number is written by its own thread only.
         self._calls = {way: 0 for way in ("capture", "playback") if getattr(options, way)}
@@ -91,6 +93,10 @@ class SoundStream:
     @property
     def rate_hz(self) -> int:
         return self._rate_hz
+
+    @property
+    def playback_delay(self) -> float:
+        return self.output_latency + self._cushion + PERIOD if self._plays else 0.0
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -186,6 +192,8 @@ def _open(name: str, options: SoundCardOptions, stream: SoundStream) -> tuple[An
                     )
                 )
                 _in_use.add(id(opened[-1]))
+                if direction == "output":
+                    stream.output_latency = float(opened[-1].latency)
             for one in opened:
                 one.start()
         except (sounddevice.PortAudioError, LookupError, ValueError) as error:

@@ -124,6 +124,10 @@ class FileStream:
         return self._rate_hz
 
     @property
+    def playback_delay(self) -> float:
+        return 0.0
+
+    @property
     def counters(self) -> Mapping[str, int]:
         dropped = self._recording.dropped if self._recording else 0
         return {"capture_dropped": 0, **self._counters, "playback_dropped": dropped}

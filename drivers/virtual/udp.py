@@ -92,6 +92,10 @@ class UdpStream:
         return self._rate_hz
 
     @property
+    def playback_delay(self) -> float:
+        return 0.0
+
+    @property
     def counters(self) -> Mapping[str, int]:
         return self._counters
 

@@ -149,6 +149,10 @@ class _Recording:
         return self._rate_hz
 
     @property
+    def playback_delay(self) -> float:
+        return 0.0
+
+    @property
     def counters(self) -> Mapping[str, int]:
         return {}
 

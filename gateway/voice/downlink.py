@@ -99,6 +99,10 @@ class Downlink:
         """Whose burst is played."""
         return self._bursts[0].key[1] if self._bursts else None
 
+    def device(self, playback_delay: float) -> None:
+        """Played from now on is what sounds ``playback_delay`` after it was written."""
+        self._ptt.lag = playback_delay
+
     def tune(self, heard: Iterable[Heard], now: float) -> None:
         """Listen to these talkgroups, best rank first, and to no other."""
         self._heard = {item.talkgroup: (rank, item) for rank, item in enumerate(heard)}

@@ -76,6 +76,7 @@ class Playout:
         self._resampler = None if coded == stream.rate_hz else Resampler(coded, stream.rate_hz)
         self._ssrc = None
         self._rest = _NOTHING
+        self._downlink.device(stream.playback_delay)
         self._stream = stream
 
     def stop(self, now: float) -> None:

@@ -3,7 +3,8 @@
 Rule 1. Audio keys at once; nothing else keys.
 Rule 2. Audio passes from ``tx_delay`` after key-up on, so that a repeater has opened by then. One
         burst following another without a gap does not wait again.
-Rule 3. When the audio has ended the transmitter stays keyed for ``tail``; new audio takes it over.
+Rule 3. When the audio has ended the transmitter stays keyed for ``tail``, counted from when the end
+        of it is heard (``lag`` after it was written); new audio takes it over.
 Rule 4. The time-out counts from the first audio under a grant, through gaps. When it has run out
         the transmitter is released and the grant is spent: only another one keys again.
 Rule 5. `stop` releases at once.
@@ -32,11 +33,15 @@ class Keyed:
 
 
 class Ptt:
-    """The sequence of one transmitter."""
+    """The sequence of one transmitter.
+
+    ``lag`` is how long audio is on its way through the device that is open now.
+    """
 
     def __init__(self, tx_delay: float, tail: float) -> None:
         self._tx_delay = tx_delay
         self._tail = tail
+        self.lag = 0.0
         self._keyed: Keyed | None = None
         self._since = 0.0  # key-up
         self._granted = 0.0  # first audio under the grant
@@ -72,7 +77,7 @@ class Ptt:
         if self._keyed is None:
             return
         if self._until is None:
-            self._until = now + self._tail
+            self._until = now + self._tail + self.lag
         if now >= min(self._until, self._granted + self._keyed.tot) - _EARLY:
             self.stop()
 

@@ -36,10 +36,12 @@ class Sender:
         self._ssrc = self._sequence = self._timestamp = 0
         self._captured = 0.0
         self._marker = True
+        self._emergency = False
 
-    def begin(self, token: Token, bitrate_bps: int) -> None:
+    def begin(self, token: Token, bitrate_bps: int, *, emergency: bool = False) -> None:
         """A new talk burst: SSRC, first sequence number and timestamp are random (RFC 3550, 5.1)."""
         self._token = token
+        self._emergency = emergency
         self._ssrc = self._random_bits(32)
         self._sequence = self._random_bits(16)
         self._timestamp = self._random_bits(32)
@@ -72,7 +74,7 @@ class Sender:
             level,
             level < _SPEECH_DBOV,
             self._token,
-            BurstFlags(last=last, pre_roll=pre_roll),
+            BurstFlags(last=last, pre_roll=pre_roll, emergency=self._emergency),
             captured,
         )
         self._marker = False

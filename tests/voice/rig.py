@@ -20,6 +20,7 @@ class Radio:
     def __init__(self, rate_hz=16_000):
         self.rate_hz = rate_hz
         self.counters = {}
+        self.playback_delay = 0.0
         self.played = []  # (loop time, block)
         self.opened = 0
         self.absent = False

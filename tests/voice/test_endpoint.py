@@ -147,6 +147,19 @@ async def test_transmit_delay_and_tail_are_kept_and_no_word_is_lost():
 
 
 @in_virtual_time
+async def test_through_a_sound_card_it_stays_keyed_until_the_last_word_has_sounded():
+    async with World() as world:
+        card = Radio()
+        card.playback_delay = 0.05
+        (_, mic, squelch), (_, radio, line) = await two(world, radio=card)
+        squelch.open_squelch()
+        await speak(mic, tone(0.2))
+        squelch.close_squelch()
+        await speak(mic, silence(0.3))
+        assert 0.07 <= line.log[-1][0] - radio.played[-1][0] <= 0.091
+
+
+@in_virtual_time
 async def test_a_talker_that_vanishes_leaves_the_far_transmitter_keyed_for_400_ms_at_most():
     async with World() as world:
         (_, mic, squelch), (_, _, line) = await two(world, tail=0.5)

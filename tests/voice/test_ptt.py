@@ -44,6 +44,17 @@ def test_it_stays_keyed_through_the_tail(at, keyed):
     assert (ptt.keyed is not None) is keyed
 
 
+def test_the_tail_counts_from_when_the_end_is_heard():
+    ptt = Ptt(0.0, 0.3)
+    ptt.lag = 0.04  # a sound card
+    ptt.audio(FIRST, 0.0)
+    ptt.silence(1.0)
+    ptt.silence(1.339)
+    assert ptt.keyed
+    ptt.silence(1.34)
+    assert ptt.keyed is None
+
+
 def test_a_burst_within_the_tail_takes_over_without_waiting_again():
     ptt = Ptt(0.2, 0.3)
     ptt.audio(FIRST, 0.0)

@@ -74,12 +74,15 @@ async def mosquitto(configuration: Path) -> AsyncIterator[asyncio.subprocess.Pro
     Raises:
         BrokerError: it is not installed or does not come up.
     """
-    process = await asyncio.create_subprocess_exec(
-        *_command(configuration),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *_command(configuration),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:  # no memory, no descriptors: may pass
+        raise BrokerError(f"cannot start mosquitto: {error}") from error
     try:
         await _until_up(process)
         yield process

@@ -17,7 +17,7 @@ from gateway.errors import BrokerError, LinkError
 from gateway.link.address import BrokerAddress, Tls
 from gateway.link.broker import BrokerOptions, EmbeddedBroker, is_loopback
 from gateway.link.presence import Presence
-from gateway.link.session import ControlLink
+from gateway.link.session import ControlLink, Incoming
 
 pytestmark = pytest.mark.system
 
@@ -161,6 +161,29 @@ async def test_passwords_are_private_and_outlive_a_restart(broker_options):
     assert first[1] not in (folder / "passwords").read_text()
     async with EmbeddedBroker(broker_options).running() as broker:
         assert broker.credentials("zju1") == first
+
+
+async def test_client_of_mqtt_3_may_join(broker, broker_options, until, tasks):
+    seen = []
+    link = ControlLink("zju1", broker.address("zju1"))
+    link.subscribe("baiying/incident/+/action/+", seen.append)
+    user, password = broker.credentials("police")
+    async with tasks(link.run()):
+        await until(lambda: link.connected)
+        await asyncio.sleep(0.05)
+        own = ["-V", "mqttv311", "-u", user, "-P", password, "-q", "1"]
+        told = await asyncio.to_thread(
+            mosquitto_pub,
+            broker_options.port,
+            *own,
+            "-t",
+            "baiying/incident/i/action/police",
+            "-m",
+            "x",
+        )
+        assert told.returncode == 0
+        await until(lambda: seen)
+    assert seen == [Incoming("baiying/incident/i/action/police", b"x", retain=False)]
 
 
 # Who may say what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -49,8 +50,8 @@ class ConnectedVoice(VoiceSide, Protocol):
 class Talkgroups:
     """Makes, opens and closes talkgroups. Made in a running loop.
 
-    ``terms`` are the stored ones at start; ``seq`` is where the numbers of floor requests begin,
-    higher than those of an earlier life, such as POSIX seconds.
+    ``terms`` are the stored ones at start. ``seq`` is where the numbers of floor requests begin;
+    by default at POSIX seconds, so that no answer to an earlier life's request fits a new one.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Talkgroups:
         terms: Mapping[str, int],
         counters: Counters,
         *,
-        seq: int = 0,
+        seq: int | None = None,
     ) -> None:
         self._presence = presence
         self._control = control
@@ -72,7 +73,7 @@ class Talkgroups:
         self._store = store
         self._terms = dict(terms)
         self._counters = counters
-        self._seq = seq
+        self._seq = int(time.time()) if seq is None else seq
         self._options: Mapping[str, TalkgroupOptions] = {}
         self._talkgroups: dict[str, Talkgroup] = {}
         self._to_store: asyncio.Queue[tuple[str, int]] = asyncio.Queue()

@@ -89,6 +89,8 @@ class VoiceSide:
             self._memory,
             await self._memory.terms(),
             shared.counters,
+            # Floor requests of this run are numbered after those of any run before.
+            seq=int(shared.clock.now().wall),
         )
         self._talkgroups.configure(pieces.talkgroups_of(self._settings))
         group.create_task(self._talkgroups.run(), name="talkgroups")

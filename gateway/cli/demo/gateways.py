@@ -26,6 +26,11 @@ class GatewayProcess:
         self.stopped_cleanly = False
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def socket(self) -> Path:
         return self.config.parent.parent / self.name / "control.sock"
 

@@ -91,6 +91,8 @@ class Radio(asyncio.DatagramProtocol):
         self.listen_port = free_port(socket.SOCK_DGRAM)  # the gateway's, for our microphone
         self.send_port = free_port(socket.SOCK_DGRAM)  # ours, for what the gateway plays
         self.heard: list[tuple[float, Samples]] = []
+        self.opened = 0.0
+        """When the squelch was opened last, monotonic."""
         self.keyed: list[tuple[float, bool]] = []
         self.on_keyed: Callable[[bool], None] = lambda _: None
         self._speech: list[Samples] = []
@@ -131,6 +133,7 @@ class Radio(asyncio.DatagramProtocol):
         """
         blocks = [speech[at : at + BLOCK] for at in range(0, speech.size, BLOCK)]
         blocks[-1] = np.pad(blocks[-1], (0, BLOCK - blocks[-1].size))
+        self.opened = time.monotonic()
         self._squelch(b"O")
         self._speech = blocks
         self._began = 0.0

@@ -89,6 +89,7 @@ class Emulated8250:
 
     def flock(self, descriptor: int, _how: int) -> None:
         self._alive(descriptor)
+        self.history.append("lock")
         if self.locked:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
@@ -98,6 +99,7 @@ class Emulated8250:
 
     def tcsetattr(self, descriptor: int, _when: int, attributes: list) -> None:
         self._alive(descriptor)
+        self.history.append("set up")
         self.cflag, self.speed = attributes[2], attributes[4]
         if self.ignores_hupcl:
             self.cflag &= ~termios.HUPCL

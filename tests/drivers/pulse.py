@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -58,6 +59,15 @@ class Pulse:
             assert self._server.poll() is None, (self._folder / "log").read_text()
             assert time.monotonic() < until
             time.sleep(0.02)
+
+    def hang(self) -> None:
+        """The server, or a driver below it, does not answer any more."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """All sound cards at once are pulled out."""

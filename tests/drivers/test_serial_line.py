@@ -31,7 +31,7 @@ def sensing(line="cts", active="high"):
 
 def test_the_lines_are_dropped_before_anything_else_is_done_with_the_port(port):
     keying()
-    assert port.history[:4] == ["+rts", "+dtr", "-rts", "-dtr"]
+    assert port.history[:6] == ["+rts", "+dtr", "-rts", "-dtr", "lock", "set up"]
     assert not port.is_up("rts")
     assert not port.is_up("dtr")
 

@@ -158,19 +158,19 @@ async def test_one_direction_alone_can_be_had(pulse, way):
                 assert (await stream.read()).shape == (BLOCK,)
 
 
+async def read_on(stream):
+    while True:
+        await stream.read()
+
+
 @pytest.mark.system
 async def test_an_unplugged_card_is_an_error_within_a_second_and_can_be_opened_again(pulse):
     async with card(capture="wire_1_in", playback="wire_1_out").open() as stream:
-
-        async def read_on():
-            while True:
-                await stream.read()
-
         await stream.read()
         pulse.kill()
         at = time.monotonic()
         with pytest.raises(DriverIOError):
-            await asyncio.wait_for(read_on(), 5)
+            await asyncio.wait_for(read_on(stream), 5)
         assert time.monotonic() - at < 1.0
         with pytest.raises(DriverIOError):
             stream.write(np.zeros(BLOCK, np.int16))
@@ -180,6 +180,20 @@ async def test_an_unplugged_card_is_an_error_within_a_second_and_can_be_opened_a
     pulse.start()
     async with asyncio.timeout(5), card(capture="wire_1_in").open() as stream:
         await stream.read()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("way", ["capture", "playback"])
+async def test_a_card_that_falls_silent_without_a_word_is_an_error_within_a_second(pulse, way):
+    device = {"capture": "wire_1_in", "playback": "wire_1_out"}[way]
+    async with card(**{way: device}).open() as stream:
+        await asyncio.sleep(0.5)
+        pulse.hang()
+        at = time.monotonic()
+        with pytest.raises(DriverIOError, match=f"the {way} device has fallen silent"):
+            await asyncio.wait_for(read_on(stream), 5)
+        assert time.monotonic() - at < 1.0
+        pulse.go_on()
 
 
 @pytest.mark.system

@@ -112,6 +112,16 @@ def test_a_device_that_fails_while_keyed_is_closed_and_reported(bench):
     assert not station.released_for_sure
 
 
+def test_a_device_that_fails_between_two_keepalives_releases_the_line(bench):
+    station = bench.station("/dev/a", None)
+    station.step(0.0)
+    keep(station, 0.2)
+    bench.devices["/dev/a"].port.broken = "gone"
+    station.step(0.25)
+    assert not station.state().keyed
+    assert bench.notes == [Released.FAILED]
+
+
 def test_a_line_that_does_not_follow_is_not_reported_as_keyed(bench):
     station = bench.station("/dev/a", None)
     station.step(0.0)

@@ -137,13 +137,13 @@ class KeyerLine:
                 self._on_squelch(squelch_open, at)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
     """A configured line and the number that it has with the keyer of now."""
 
     line: KeyerLine
     config: KeyedEndpoint
-    number: int
+    number: int = 0
     heard: bool = False
 
 
@@ -165,17 +165,28 @@ class Keyer:
     def configure(self, lines: Iterable[KeyedEndpoint]) -> None:
         """Have these lines and no others; a line whose devices stay the same is not touched."""
         wanted = {config.endpoint: config for config in lines}
-        for endpoint, entry in list(self._entries.items()):
-            if wanted.get(endpoint) != entry.config:
-                del self._entries[endpoint]
-                del self._by_number[entry.number]
-                self._say(Close(entry.number))
-                if endpoint not in wanted:
-                    self._lose(entry, "not configured")
+        changed = [
+            entry
+            for endpoint, entry in self._entries.items()
+            if wanted.get(endpoint) != entry.config
+        ]
         # A device may move from one endpoint to another: all are closed before any is opened.
+        for entry in changed:
+            self._say(Close(entry.number))
+            del self._by_number[entry.number]
+            if entry.line.endpoint not in wanted:
+                del self._entries[entry.line.endpoint]
+                self._lose(entry, "not configured")
         for endpoint, config in wanted.items():
-            if endpoint not in self._entries:
-                self._add(endpoint, config)
+            known = self._entries.get(endpoint)
+            if known is None:
+                known = self._entries[endpoint] = _Entry(KeyerLine(endpoint, self), config)
+            elif known in changed:
+                known.config = config
+                self._lose(known, _STARTING)
+            else:
+                continue
+            self._open(known)
         self._look_whether_ready()
         self._configured.set()
 
@@ -245,11 +256,6 @@ class Keyer:
             self._connection = None
             self._up = False
             connection.close()
-
-    def _add(self, endpoint: str, config: KeyedEndpoint) -> None:
-        line = KeyerLine(endpoint, self)
-        entry = self._entries[endpoint] = _Entry(line, config, 0)
-        self._open(entry)
 
     def _open(self, entry: _Entry) -> None:
         """Give the entry a number of its own, so that no word about an earlier one reaches it."""

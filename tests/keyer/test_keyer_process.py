@@ -171,6 +171,26 @@ async def test_reload_touches_only_the_line_that_changed(bench, tmp_path):
     await hears(radio, "R")
 
 
+async def test_line_whose_device_changes_is_released_and_goes_on_with_the_new_one(bench, tmp_path):
+    await bench.start(radio_at(tmp_path / "radio"))
+    line, radio = bench.keyer.line("radio"), PtyRadio(tmp_path / "radio")
+    told = []
+    line.on_ptt(told.append)
+    line.keepalive(TOKEN, 30.0, "tg")
+    await hears(radio, "T")
+    await until(lambda: line.keyed)
+    moved = radio_at(tmp_path / "elsewhere")
+    bench.keyer.configure([KeyedEndpoint("radio", moved.ptt, moved.squelch)])
+    assert not line.keyed
+    await hears(radio, "R")
+    await bench.keyer.ready()
+    assert bench.keyer.line("radio") is line
+    again = PtyRadio(tmp_path / "elsewhere")
+    line.keepalive(TOKEN, 30.0, "tg")
+    await hears(again, "T")
+    await until(lambda: told == [True, False, True])
+
+
 async def test_removed_line_is_released_and_its_link_goes(bench, tmp_path):
     await bench.start(radio_at(tmp_path / "radio"), radio_at(tmp_path / "other"))
     line, radio = bench.keyer.line("radio"), PtyRadio(tmp_path / "radio")

@@ -23,11 +23,13 @@ talkgroups:
   hospital-security: {{hang_time_s: 1}}
   street-xiaoying:   {{hang_time_s: 1}}
   alliance-wulin:    {{hang_time_s: 1}}
+  command-centre:    {{hang_time_s: 1}}
 groups:
   police-xiaoying:   {{name: 小营派出所,   party: police,   street: xiaoying, talkgroup: police-xiaoying}}
   hospital-security: {{name: 医院保卫科,   party: hospital, street: xiaoying, talkgroup: hospital-security}}
   street-xiaoying:   {{name: 小营街道,     party: street,   street: xiaoying, talkgroup: street-xiaoying}}
   alliance-wulin:    {{name: 武林商圈联盟, party: alliance, street: wulin, tags: [neighbour], talkgroup: alliance-wulin}}
+  command-centre:    {{name: 区指挥中心,   party: command, street: wulin, tags: [all-call], talkgroup: command-centre}}
 plans:
   hospital-panic:
     name: 医院一键报警
@@ -35,7 +37,7 @@ plans:
     levels:
       - {{name: 吹哨响应, page: [police-xiaoying, hospital-security, street-xiaoying], patch: true, answered_by: [police, hospital, street], ack_within_s: {ack_within}}}
       - {{name: 双向响应, page_where: {{tag: neighbour}}, ack_within_s: 60}}
-      - {{name: 一呼百应, page_where: {{street: xiaoying}}, ack_within_s: 120}}
+      - {{name: 一呼百应, page_where: {{tag: all-call}}, ack_within_s: 120}}
   hospital-trouble:
     when: {{class: hospital, category: trouble}}
     levels:
@@ -120,7 +122,7 @@ def write(
     others = {
         "police": {
             "title": "The police station: one radio.",
-            "serves": "police-xiaoying",
+            "serves": "police-xiaoying, command-centre",
             "endpoint": "police-radio",
             "site": "station",
             "talkgroup": "police-xiaoying",

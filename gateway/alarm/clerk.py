@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -25,7 +25,7 @@ from gateway.alarm.dispatch import Dispatch, Link
 from gateway.alarm.docket import Change
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
-from gateway.alarm.saying import Saying, saying_of
+from gateway.alarm.saying import Saying, encoded, saying_of
 from gateway.errors import StorageError
 from gateway.link.messages import AlarmEvent, IncidentState, Page, encode
 from gateway.link.topics import Topics
@@ -131,10 +131,18 @@ class Clerk:
     ) -> None:
         """Of an earlier run: closed incidents with their expiry in seconds, and unpublished events."""
         for record, expiry in closed:
-            state = wire.state_of(record)
-            self._dispatch.state(state, encode(state), expiry=expiry)
+            state = encoded(wire.state_of(record))
+            if state.payload is None:
+                self._unsayable("incident", record.case.id)
+            else:
+                self._dispatch.state(state.message, state.payload, expiry=expiry)
         for row in events:
             self._dispatch.event_again(row.key, row.body)
+
+    def forget(self, incidents: Iterable[str]) -> None:
+        """Nothing will be said about these any more."""
+        for incident_id in incidents:
+            self._dispatch.forget(incident_id)
 
     def send_again(self, change: Change, now: Moment) -> None:
         """Pages whose receipt is missing: nothing new, so it waits for no disk."""

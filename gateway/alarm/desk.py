@@ -247,6 +247,7 @@ class Desk:
 
     def _expired(self, now: Moment) -> None:
         changes = self._docket.tick(now)
+        self._clerk.forget(self._docket.take_forgotten())
         # A page sent again is nothing new: it waits for no disk.
         for incident, effects in changes:
             if not effects.changed:

@@ -71,6 +71,7 @@ class Docket:
         self._incidents: dict[str, Incident] = {}
         self._current: dict[_Key, Incident] = {}
         self._closed: deque[tuple[float, str]] = deque()
+        self._forgotten: list[str] = []
         self._deadlines: list[tuple[float, str]] = []
         self._armed: dict[str, float | None] = {}
 
@@ -161,7 +162,9 @@ class Docket:
     def tick(self, now: Moment) -> list[Change]:
         """Time has passed: what is due, most overdue first."""
         while self._closed and self._closed[0][0] + KEEP_CLOSED <= now.elapsed:
-            del self._incidents[self._closed.popleft()[1]]
+            _, incident_id = self._closed.popleft()
+            del self._incidents[incident_id]
+            self._forgotten.append(incident_id)
         changes = []
         while (due := self.deadline()) is not None and due <= now.elapsed:
             _, incident_id = heapq.heappop(self._deadlines)
@@ -169,6 +172,11 @@ class Docket:
             incident = self._incidents[incident_id]
             changes.append(self._done(incident, incident.tick(now)))
         return changes
+
+    def take_forgotten(self) -> list[str]:
+        """Incidents that rule 6 has let go since the last call."""
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
 
     def _take(self, rules: Rules) -> None:
         self._rules = rules

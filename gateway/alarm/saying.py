@@ -47,8 +47,8 @@ class Saying:
 
 def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot: str) -> Saying:
     """What ``effects`` ask for about ``record``."""
-    state = _encoded(wire.state_of(record))
-    pages = tuple(_encoded(wire.page_of(record, page, now.wall)) for page in effects.pages)
+    state = encoded(wire.state_of(record))
+    pages = tuple(encoded(wire.page_of(record, page, now.wall)) for page in effects.pages)
     kind = Kind.CLOSED if record.state is State.CLOSED else Kind.INCIDENT
     new = {page.id for page in effects.pages if page.sends == 1}
     rows = [
@@ -73,7 +73,8 @@ def action_row(action: Action, reason: str | None) -> Row:
     return Row(REFUSED_ROW, action.incident, b'{"action":%b,"reason":%b}' % (payload, told))
 
 
-def _encoded(message: M) -> Encoded[M]:
+def encoded(message: M) -> Encoded[M]:
+    """A message with its payload, if it can be one."""
     try:
         return Encoded(message, encode(message))
     except LocalProtocolError:

@@ -134,6 +134,19 @@ async def test_driver_that_is_stopped_while_it_waits_takes_no_page_with_it(
     await until(lambda: len(bench.wire.pages) == 3)
 
 
+async def test_group_that_acks_while_the_disk_is_waited_for_is_not_paged(
+    bench: Bench, journal: GatedJournal
+):
+    journal.gate.clear()
+    pressing = asyncio.create_task(bench.press())
+    await settled()
+    assert bench.desk.deliver(action(bench.incident, "ack", POLICE))
+    journal.gate.set()
+    assert await pressing
+    await until(lambda: len(bench.wire.pages) == 2)
+    assert {page.group for page in bench.wire.pages} == {HOSPITAL, STREET}
+
+
 async def test_second_press_is_an_event_of_its_own_and_no_page(bench: Bench):
     await bench.press()
     await bench.press()

@@ -209,6 +209,8 @@ def test_drill_and_alarm_never_share_an_incident():
     drill = gateway.opened(drill=True)
     real = gateway.opened()
     assert (drill.record.case.drill, real.record.case.drill) == (True, False)
+    assert gateway.panel(drill=True) == [(drill, Effects())]
+    assert gateway.panel() == [(real, Effects())]
 
 
 def test_action_on_another_owners_incident_is_not_ours():
@@ -254,6 +256,8 @@ def test_closed_incident_wants_no_time_is_kept_a_day_and_forgotten():
     assert done[1].reason == "the incident is closed"
     gateway.docket.tick(START.later(KEEP_CLOSED))
     assert gateway.docket.get(incident.id) is None
+    assert gateway.docket.take_forgotten() == [incident.id]
+    assert gateway.docket.take_forgotten() == []
 
 
 # Reload and restart

@@ -158,6 +158,7 @@ class Keyer:
         self._by_number: dict[int, _Entry] = {}
         self._last_number = 0
         self._configured = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._ready = asyncio.Event()
         self._connection: KeyerConnection | None = None
         self._up = False
@@ -189,6 +190,8 @@ class Keyer:
             self._open(known)
         self._look_whether_ready()
         self._configured.set()
+        if self._entries:
+            self._wanted.set()
 
     def line(self, endpoint: str) -> KeyerLine:
         """The lines of a configured endpoint. The same object for as long as it stays configured."""
@@ -202,7 +205,7 @@ class Keyer:
     async def run(self) -> None:
         """Keep a keyer running until cancelled."""
         pause = FIRST_PAUSE
-        await self._wait_for_lines()
+        await self._wanted.wait()
         try:
             while True:
                 began = time.monotonic()
@@ -232,11 +235,6 @@ class Keyer:
         entry = self._entries.get(line.endpoint)
         if entry is not None and entry.line is line:
             self._say(Unkey(entry.number))
-
-    async def _wait_for_lines(self) -> None:
-        while not self._entries:
-            self._configured.clear()
-            await self._configured.wait()
 
     async def _serve(self) -> None:
         """Start a keyer and talk to it until it ends, which raises KeyerError."""

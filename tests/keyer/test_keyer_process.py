@@ -296,6 +296,13 @@ async def test_a_second_gateway_on_the_same_folder_is_told_why_its_lines_do_not_
         await other.stop()
 
 
+async def test_a_gateway_without_lines_is_ready_whenever_it_is_asked(bench):
+    await bench.start()
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(1):
+        await bench.keyer.ready()
+
+
 async def test_lines_may_come_with_a_reload(bench, tmp_path):
     bench.keyer.configure([])
     bench.task = asyncio.create_task(bench.keyer.run())

@@ -25,8 +25,6 @@ class AlarmRequests:
     def __init__(self, desk: Desk, responder: Responder) -> None:
         self._desk = desk
         self._responder = responder
-        self.serves: frozenset[str] = frozenset()
-        """The groups served here: who acts when nobody is named."""
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -107,7 +105,7 @@ class AlarmRequests:
         return found[0]
 
     def _own_group(self, state: IncidentState, action: str) -> str:
-        candidates = sorted(self.serves & state.groups.keys())
+        candidates = sorted(self._responder.serves & state.groups.keys())
         if len(candidates) == 1:
             return candidates[0]
         known = ", ".join(candidates or sorted(state.groups)) or "none"

@@ -153,6 +153,11 @@ class Responder:
             finally:
                 self._leave()
 
+    @property
+    def serves(self) -> frozenset[str]:
+        """The groups whose pages are received here."""
+        return self._serves
+
     def serve(self, groups: frozenset[str]) -> None:
         """Take the pages of these groups, and of no others, from now on."""
         gone, come = self._serves - groups, groups - self._serves

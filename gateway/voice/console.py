@@ -77,11 +77,13 @@ class ConsoleTalk:
             if self._refused is not None:
                 return self._refused
             granted()
-            return await self._send(talkgroup, blocks)
+            return await self._send(talkgroup, blocks, emergency=emergency)
         finally:
             talkgroup.release(self.name)
 
-    async def _send(self, talkgroup: TalkingTo, blocks: AsyncIterator[Samples]) -> Spoken:
+    async def _send(
+        self, talkgroup: TalkingTo, blocks: AsyncIterator[Samples], *, emergency: bool
+    ) -> Spoken:
         loop = asyncio.get_running_loop()
         due = loop.time()
         began: Token | None = None
@@ -95,13 +97,13 @@ class ConsoleTalk:
                     return Spoken(self._refused.outcome, self._refused.text, number * BLOCK)
                 if began is None and self._token is not None:
                     began = self._token
-                    self._sender.begin(began, self._bitrate_bps)
+                    self._sender.begin(began, self._bitrate_bps, emergency=emergency)
                 talkgroup.send(self.name, self._packet(ahead, last=False))
                 number += 1
                 due += BLOCK
             ahead = block
         if began is None and self._token is not None:
-            self._sender.begin(self._token, self._bitrate_bps)
+            self._sender.begin(self._token, self._bitrate_bps, emergency=emergency)
         if ahead is not None:
             talkgroup.send(self.name, self._packet(ahead, last=False))
             number += 1

@@ -74,10 +74,8 @@ class Stream:
             for packet in container.demux(video):
                 if packet.size == 0:  # what demux gives at the end
                     break
-                with self._lock:
-                    self._take(packet)
-                    usable = bool(self._pending) or self._newest is not None
-                if usable and not ready:
+                self.take(packet)
+                if self.usable and not ready:
                     ready = True
                     self._outlet.send(protocol.READY)
                 if time.monotonic() - alive > ALIVE_EVERY:
@@ -85,27 +83,38 @@ class Stream:
                     self._outlet.send(protocol.ALIVE)
         raise EOFError("the stream ended")
 
+    @property
+    def usable(self) -> bool:
+        """Whether a picture can be had."""
+        return bool(self._pending) or self._newest is not None
+
+    def take(self, packet: Any) -> None:
+        """One packet of the stream, in order."""
+        with self._lock:
+            if packet.is_keyframe:
+                self._pending.clear()  # nothing before it is needed any more
+            elif not self.usable:
+                return  # joined in the middle: not decodable before the next key frame
+            self._pending.append(packet)
+            if len(self._pending) >= BATCH_PACKETS:
+                self._decode()
+
+    def newest(self) -> Any:
+        """The newest frame, None if there is none yet."""
+        with self._lock:
+            self._decode()
+            return self._newest
+
     def picture(self) -> bytes:
         """A JPEG of the newest frame.
 
         Raises:
-            LookupError: no key frame has come yet.
+            LookupError: no whole picture has come yet.
         """
-        with self._lock:
-            self._decode()
-            newest = self._newest
+        newest = self.newest()
         if newest is None:
             raise LookupError("the stream has not sent a whole picture yet")
         return to_jpeg(newest, self._source.max_width_px)
-
-    def _take(self, packet: Any) -> None:
-        if packet.is_keyframe:
-            self._pending.clear()  # nothing before it is needed any more
-        elif not self._pending and self._newest is None:
-            return  # joined in the middle: not decodable before the next key frame
-        self._pending.append(packet)
-        if len(self._pending) >= BATCH_PACKETS:
-            self._decode()
 
     def _decode(self) -> None:
         while self._pending:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway import __version__
 from gateway.alarm.journal import Journal
@@ -117,8 +118,12 @@ class Gateway:
                 group.create_task(server.run(), name="control")
                 group.create_task(liveness.run(), name="liveness")
                 group.create_task(_turn(liveness), name="turn")
-                await self._up(links, alarm, voice)
-                await self._until_stopped(group, shared, alarm, voice)
+                stopping = group.create_task(self._stopping.wait(), name="stopping")
+                up = group.create_task(self._up(links, alarm, voice), name="up")
+                # A device that never settles keeps `ready` back, but no stop.
+                await asyncio.wait({stopping, up}, return_when=asyncio.FIRST_COMPLETED)
+                up.cancel()
+                await self._until_stopped(group, stopping, shared, alarm, voice)
                 await _stop(group, links, alarm, voice)
         except* _Stopped:
             _LOGGER.info("gateway %s stopped", settings.gateway)
@@ -136,10 +141,14 @@ class Gateway:
         self._notifier.ready(status)
 
     async def _until_stopped(
-        self, group: asyncio.TaskGroup, shared: Shared, alarm: AlarmSide, voice: VoiceSide
+        self,
+        group: asyncio.TaskGroup,
+        stopping: asyncio.Task[Any],
+        shared: Shared,
+        alarm: AlarmSide,
+        voice: VoiceSide,
     ) -> None:
         """Serve, and reload whenever asked to."""
-        stopping = group.create_task(self._stopping.wait(), name="stopping")
         while not self._stopping.is_set():
             wanted = group.create_task(self._reload_wanted.wait(), name="reload.wanted")
             await asyncio.wait({stopping, wanted}, return_when=asyncio.FIRST_COMPLETED)

@@ -13,36 +13,23 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway import __version__
 from gateway.alarm.journal import Journal
 from gateway.alarm_side import AlarmSide
+from gateway.connections import Connections, RosterFeed, broker
 from gateway.control.server import ControlServer
 from gateway.endpoint_states import EndpointStates
-from gateway.errors import BaiyingError, ConfigError, RemoteProtocolError, StorageError
-from gateway.link.address import BrokerAddress, Tls, parse_listen, parse_url, read_password
-from gateway.link.broker import BrokerOptions, EmbeddedBroker
-from gateway.link.media_link import MediaLink
-from gateway.link.messages import EndpointState, Status, decode
-from gateway.link.presence import Presence
-from gateway.link.roster import Roster
-from gateway.link.session import ControlLink, Incoming
-from gateway.link.topics import Topics
-from gateway.link.voice_link import VoiceLink
-from gateway.ops.clock import SystemClock
-from gateway.ops.counters import Counters
-from gateway.ops.ids import new_id
+from gateway.errors import BaiyingError, ConfigError, StorageError
+from gateway.link.address import BrokerAddress
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
 from gateway.requests import AlarmRequests
 from gateway.settings.difference import difference
 from gateway.settings.loader import Loaded, load
-from gateway.settings.model import Settings
 from gateway.shared import Drivers, Shared
 from gateway.voice_side import VoiceSide
 
@@ -79,13 +66,13 @@ class Gateway:
         settings = self._settings
         data_dir = settings.data_dir
         with _locked(data_dir):
-            async with Journal(data_dir / "journal.db") as journal, _broker(settings) as address:
+            async with Journal(data_dir / "journal.db") as journal, broker(settings) as address:
                 await self._serve(journal, address)
 
     async def _serve(self, journal: Journal, address: BrokerAddress) -> None:
         settings = self._settings
-        links = _Links.make(settings, address)
-        roster = _RosterFeed(links)
+        links = Connections.make(settings, address)
+        roster = RosterFeed(links)
         shared = Shared(
             gateway=settings.gateway,
             boot=links.boot,
@@ -128,7 +115,7 @@ class Gateway:
         except* _Stopped:
             _LOGGER.info("gateway %s stopped", settings.gateway)
 
-    async def _up(self, links: _Links, alarm: AlarmSide, voice: VoiceSide) -> None:
+    async def _up(self, links: Connections, alarm: AlarmSide, voice: VoiceSide) -> None:
         """Say ``ready`` once everything is up or reported as faulted (contract, section 5)."""
         await alarm.settled()
         await voice.settled()
@@ -196,7 +183,7 @@ class _Stopped(Exception):
 
 
 async def _stop(
-    group: asyncio.TaskGroup, links: _Links, alarm: AlarmSide, voice: VoiceSide
+    group: asyncio.TaskGroup, links: Connections, alarm: AlarmSide, voice: VoiceSide
 ) -> None:
     _LOGGER.info("stopping")
     links.control.announce_stopping()
@@ -213,108 +200,6 @@ async def _turn(liveness: Liveness) -> None:
     while True:
         pulse.beat()
         await asyncio.sleep(0.25)
-
-
-@dataclass(slots=True)
-class _Links:
-    """The three connections of one run of one gateway."""
-
-    gateway: str
-    boot: str
-    topics: Topics
-    clock: SystemClock
-    counters: Counters
-    control: ControlLink
-    voice: VoiceLink
-    media: MediaLink
-    reached: asyncio.Event
-    tasks: list[asyncio.Task[None]]
-
-    @classmethod
-    def make(cls, settings: Settings, address: BrokerAddress) -> _Links:
-        name = settings.gateway
-        boot = new_id()
-        topics = Topics(settings.mqtt.root)
-        counters = Counters()
-        presence = Presence(topic=topics.status(name), boot=boot, version=__version__)
-        links = cls(
-            name,
-            boot,
-            topics,
-            SystemClock(),
-            counters,
-            ControlLink(name, address, presence=presence, counters=counters),
-            VoiceLink(name, address, counters=counters),
-            MediaLink(name, address, counters=counters),
-            asyncio.Event(),
-            [],
-        )
-        links.control.on_connection(links.connection)
-        return links
-
-    def connection(self, connected: bool) -> None:
-        if connected:
-            self.reached.set()
-
-    def start(self, group: asyncio.TaskGroup) -> None:
-        for link in (self.control, self.voice, self.media):
-            self.tasks.append(group.create_task(link.run(), name=type(link).__name__))
-
-    async def stop(self) -> None:
-        """Say `offline` and hang up."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.wait(self.tasks, timeout=2)
-
-
-class _RosterFeed:
-    """Fills the roster from the retained topics of all gateways."""
-
-    def __init__(self, links: _Links) -> None:
-        self.roster = Roster()
-        self.changed = _nothing
-        self._topics = links.topics
-        self._gateway = links.gateway
-        self._counters = links.counters
-        links.control.on_connection(self._connection)
-        links.control.subscribe(links.topics.status("+"), self._status)
-        links.control.subscribe(links.topics.endpoint("+", "+"), self._endpoint)
-
-    def own_endpoint(self, name: str, state: EndpointState | None) -> None:
-        if self.roster.endpoint(self._gateway, name, state):
-            self.changed()
-
-    def _connection(self, connected: bool) -> None:
-        if not connected and self.roster.clear():
-            self.changed()
-
-    def _status(self, incoming: Incoming) -> None:
-        levels = self._topics.levels(incoming.topic)
-        if levels is None:
-            return
-        try:
-            status = decode(Status, incoming.payload) if incoming.payload else None
-        except RemoteProtocolError:
-            self._counters.add("roster.malformed")
-            return
-        if self.roster.status(levels[1], status):
-            self.changed()
-
-    def _endpoint(self, incoming: Incoming) -> None:
-        levels = self._topics.levels(incoming.topic)
-        if levels is None:
-            return
-        try:
-            state = decode(EndpointState, incoming.payload) if incoming.payload else None
-        except RemoteProtocolError:
-            self._counters.add("roster.malformed")
-            return
-        if self.roster.endpoint(levels[1], levels[3], state):
-            self.changed()
-
-
-def _nothing() -> None:
-    pass
 
 
 @contextmanager
@@ -341,40 +226,3 @@ def _locked(data_dir: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
-
-
-@asynccontextmanager
-async def _broker(settings: Settings) -> AsyncIterator[BrokerAddress]:
-    """How to reach the broker; the embedded one runs for the length of the block.
-
-    Raises:
-        BrokerError: the embedded broker could not be started.
-        LinkError: the address or the password file cannot be used.
-    """
-    mqtt = settings.mqtt
-    if mqtt.broker != "embedded":
-        host, port, tls = parse_url(mqtt.broker)
-        yield BrokerAddress(
-            host=host,
-            port=port,
-            username=mqtt.username or (settings.gateway if mqtt.password_file else None),
-            password=None if mqtt.password_file is None else read_password(mqtt.password_file),
-            tls=Tls(ca_file=mqtt.ca_file, cert_file=mqtt.cert_file, key_file=mqtt.key_file)
-            if tls
-            else None,
-        )
-        return
-    host, port = parse_listen(mqtt.listen)
-    controllers = {name for group in settings.talkgroups.values() for name in group.controllers}
-    options = BrokerOptions(
-        host=host,
-        port=port,
-        folder=settings.data_dir / "broker",
-        root=mqtt.root,
-        clients=tuple(sorted({settings.gateway} | controllers)),
-        users_file=mqtt.users_file,
-        cert_file=mqtt.cert_file,
-        key_file=mqtt.key_file,
-    )
-    async with EmbeddedBroker(options).running() as broker:
-        yield broker.address(settings.gateway)

@@ -91,6 +91,9 @@ class InputSupervisor:
                 await self._driver.run(self._sink)
             except DriverError as error:
                 what = error.what
+            except Exception as error:  # a driver's defect is that device's fault, and nobody else's
+                _LOGGER.exception("input[%s]: the driver failed", self._name)
+                what = repr(error)
             if self._sink.opened:
                 pause, said = FIRST_PAUSE, ""
             # A repeating fault is a warning once (style, rule 23).

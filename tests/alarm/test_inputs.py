@@ -12,7 +12,7 @@ PRESS = AlarmSignal(signal=SignalKind.ALARM, line="a")
 
 
 class Flaky:
-    """Fails to open, then opens and vanishes after one press, then works."""
+    """Fails to open, then opens and vanishes after one press, then has a defect, then works."""
 
     def __init__(self):
         self.runs = 0
@@ -26,6 +26,8 @@ class Flaky:
         assert await sink.accept(PRESS)
         if self.runs == 2:
             raise DriverIOError("flaky", "unplugged")
+        if self.runs == 3:
+            raise ZeroDivisionError
         await asyncio.Event().wait()
 
 
@@ -42,12 +44,19 @@ async def test_a_device_that_is_absent_or_vanishes_is_reported_and_opened_again(
         running.start(group, "gate", Flaky())
         await running.settled()
         assert faults[0] == ("gate", "no such device")
-        while len(signals) < 2:
+        while len(signals) < 3:
             await asyncio.sleep(0.001)
         await running.stop("gate")
-    assert signals == [("gate", PRESS)] * 2
-    assert [fault for _, fault in faults] == ["no such device", None, "unplugged", None]
-    assert counters["input.gate.noise_bytes"] == 6
+    assert signals == [("gate", PRESS)] * 3
+    assert [fault for _, fault in faults] == [
+        "no such device",
+        None,
+        "unplugged",
+        None,
+        "ZeroDivisionError()",
+        None,
+    ]
+    assert counters["input.gate.noise_bytes"] == 9
 
 
 async def test_a_signal_being_stored_while_the_input_is_closed_is_stored():

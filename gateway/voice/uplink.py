@@ -189,7 +189,7 @@ class Uplink:
 
     def revoked(self) -> None:
         """The floor was taken from us."""
-        if self.talking or self.state is State.ASKING:
+        if self.talking:
             self._refuse()
 
     def idle(self) -> None:

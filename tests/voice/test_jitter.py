@@ -388,7 +388,8 @@ def test_whatever_arrives_frames_are_given_in_order_at_most_once(data):
                 st.floats(0, 3),
                 st.builds(
                     packet,
-                    st.integers(0, 0xFFFF) | st.integers(65_500, 65_535) | st.integers(0, 60),
+                    # Not half a circle apart, where before and after mean nothing.
+                    st.integers(0, 2_000) | st.integers(65_500, 65_535) | st.integers(0, 60),
                     level=st.integers(0, 127),
                     last=st.sampled_from([False] * 9 + [True]),
                     pre_roll=st.booleans(),

@@ -179,6 +179,13 @@ def test_revoked_it_stops_at_once_and_asks_again_when_the_floor_is_idle():
     assert uplink.block(block(2), 3.02) == [Ask()]
 
 
+def test_a_revoke_that_comes_while_it_asks_anew_changes_nothing():
+    uplink = Uplink(pre_roll=0.04, rx_mute=0.3)
+    uplink.squelch(True, 0.0)
+    uplink.revoked()
+    assert uplink.granted(TOKEN, 0.1) == [Begin(TOKEN)]
+
+
 @pytest.mark.parametrize(("at", "ends"), [(1.599, False), (1.6, True)])
 def test_without_audio_the_burst_ends_and_the_next_block_asks(at, ends):
     uplink = talking()

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.alarm.desk import Desk
 from gateway.alarm.responder import Responder
-from gateway.control.server import Handler, RequestError, Session
+from gateway.control.server import Handler, RequestError, Session, WrongCall
 from gateway.errors import LocalProtocolError
 from gateway.link.messages import ActionName, IncidentState
 from gateway.ports import SignalKind
@@ -39,11 +39,11 @@ class AlarmRequests:
         try:
             signal = SignalKind(_text(request, "signal"))
         except ValueError:
-            raise RequestError(f"there is no signal {request['signal']!r}") from None
+            raise WrongCall(f"there is no signal {request['signal']!r}") from None
         began = time.monotonic()
         raised = await self._desk.press(endpoint, signal)
         if raised is None:
-            raise RequestError(f"this gateway has no endpoint {endpoint!r}")
+            raise WrongCall(f"this gateway has no endpoint {endpoint!r}")
         took = time.monotonic() - began
         if signal is SignalKind.ALARM and not request.get("hold"):
             await self._desk.press(endpoint, SignalKind.RESTORE)
@@ -69,7 +69,7 @@ class AlarmRequests:
         state = self._find(_text(request, "incident"))
         action = _text(request, "action")
         if action not in get_args(ActionName) or action == "receipt":
-            raise RequestError(f"there is no action {action!r}")
+            raise WrongCall(f"there is no action {action!r}")
         name: ActionName = action  # type: ignore[assignment]  # checked by get_args just above
         group = request.get("group")
         if group is None and action in _GROUP_ACTIONS:
@@ -84,7 +84,7 @@ class AlarmRequests:
                 disposition=request.get("disposition"),
             )
         except LocalProtocolError as error:
-            raise RequestError(str(error)) from error
+            raise WrongCall(str(error)) from error
         return {
             "incident": state.id,
             "outcome": outcome.kind.value,
@@ -95,13 +95,11 @@ class AlarmRequests:
     def _find(self, beginning: str) -> IncidentState:
         found = self._responder.find(beginning)
         if not found:
-            raise RequestError(
+            raise WrongCall(
                 f"no incident {beginning} is known here; see `baiying incident list --all`"
             )
         if len(found) > 1:
-            raise RequestError(
-                f"{len(found)} incidents begin with {beginning}; write more of the id"
-            )
+            raise WrongCall(f"{len(found)} incidents begin with {beginning}; write more of the id")
         return found[0]
 
     def _own_group(self, state: IncidentState, action: str) -> str:
@@ -109,7 +107,7 @@ class AlarmRequests:
         if len(candidates) == 1:
             return candidates[0]
         known = ", ".join(candidates or sorted(state.groups)) or "none"
-        raise RequestError(f"{action} by which group? name one with --group: {known}")
+        raise WrongCall(f"{action} by which group? name one with --group: {known}")
 
 
 def _builtins(state: IncidentState) -> dict[str, Any]:

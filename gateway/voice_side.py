@@ -12,7 +12,7 @@ import numpy as np
 
 from gateway import pieces
 from gateway.control.protocol import AUDIO
-from gateway.control.server import Handler, RequestError, Session
+from gateway.control.server import Handler, RequestError, Session, WrongCall
 from gateway.errors import DriverUnavailable
 from gateway.link.messages import IncidentState
 from gateway.link.roster import Roster
@@ -321,14 +321,14 @@ class VoiceSide:
             not isinstance(talkgroup, str)
             or self._shared.topics.levels(self._shared.topics.voice(talkgroup, "x")) is None
         ):
-            raise RequestError(f"{talkgroup!r} is no talkgroup's name")
+            raise WrongCall(f"{talkgroup!r} is no talkgroup's name")
         known = {*self._settings.talkgroups, *(patch.talkgroup for patch in self._patches.values())}
         if talkgroup not in known:
-            raise RequestError(
+            raise WrongCall(
                 f"this gateway knows no talkgroup {talkgroup}; it has {', '.join(sorted(known)) or 'none'}"
             )
         if not isinstance(rate_hz, int) or rate_hz not in RATES_HZ:
-            raise RequestError(f"a rate of {rate_hz!r} Hz is none of {RATES_HZ}")
+            raise WrongCall(f"a rate of {rate_hz!r} Hz is none of {RATES_HZ}")
         return talkgroup, rate_hz
 
 

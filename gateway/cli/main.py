@@ -370,7 +370,8 @@ def main() -> NoReturn:
         sys.exit(2)
     except BaiyingError as error:
         from gateway.cli.live import CallError
+        from gateway.control.client import GatewayRefusedCall
 
         print(f"baiying: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, CallError) else 1)
+        sys.exit(2 if isinstance(error, CallError | GatewayRefusedCall) else 1)
     sys.exit(0)

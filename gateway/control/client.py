@@ -22,6 +22,10 @@ class GatewayRefused(BaiyingError):
     """The gateway says that the request cannot be done."""
 
 
+class GatewayRefusedCall(GatewayRefused):
+    """The request names something that there is not; exit status 2."""
+
+
 class ControlClient:
     """One request to the gateway whose socket is ``path``; a context manager.
 
@@ -87,7 +91,8 @@ class ControlClient:
                 continue
             event = json.loads(frame.body)
             if "error" in event:
-                raise GatewayRefused(event["error"])
+                wrong = event.get("wrong_call") is True
+                raise (GatewayRefusedCall if wrong else GatewayRefused)(event["error"])
             if "done" in event:
                 self.result = event["done"]
                 return

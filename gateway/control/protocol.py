@@ -3,7 +3,8 @@
 A frame is a 4-byte big-endian length of what follows, one byte of kind, and the body: ``J`` is a
 JSON object, ``A`` one block of audio (s16le mono PCM, 20 ms at the rate agreed in the request).
 A connection carries one request: the client's first ``J`` frame names it in ``op``; the gateway
-sends any number of events, then one ``J`` frame with ``done`` (the result) or ``error`` (text).
+sends any number of events, then one ``J`` frame with ``done`` (the result) or ``error`` (text), and
+``wrong_call`` true where the request names what there is not.
 """
 
 from __future__ import annotations

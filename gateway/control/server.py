@@ -21,6 +21,10 @@ class RequestError(BaiyingError):
     """The request cannot be done; the text goes to the person who asked."""
 
 
+class WrongCall(RequestError):
+    """The request names what the configuration does not have: asking again does not help."""
+
+
 class Session:
     """One request's connection, as its handler sees it."""
 
@@ -113,7 +117,7 @@ class ControlServer:
         try:
             return {"done": await handler(request, session)}
         except BaiyingError as error:
-            return {"error": str(error)}
+            return {"error": str(error), "wrong_call": isinstance(error, WrongCall)}
         except Exception:  # one client's request must not take the gateway down
             _LOGGER.exception("control: %s failed", request["op"])
             return {"error": "the gateway failed at this; its log says how"}

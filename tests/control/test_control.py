@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.client import ControlClient, GatewayAway, GatewayRefused, call
+from gateway.control.client import (
+    ControlClient,
+    GatewayAway,
+    GatewayRefused,
+    GatewayRefusedCall,
+    call,
+)
 from gateway.control.protocol import AUDIO, JSON, MAX_FRAME_BYTES, Frame, FrameReader
-from gateway.control.server import ControlServer, RequestError
+from gateway.control.server import ControlServer, RequestError, WrongCall
 from gateway.errors import RemoteProtocolError
 
 
@@ -54,9 +60,14 @@ async def server(tmp_path):
     async def fail(request, session):
         raise ZeroDivisionError
 
+    async def misname(request, session):
+        raise WrongCall("no such endpoint")
+
     path = tmp_path / "control.sock"
     task = asyncio.create_task(
-        ControlServer(path, {"echo": echo, "refuse": refuse, "fail": fail}).run()
+        ControlServer(
+            path, {"echo": echo, "refuse": refuse, "fail": fail, "misname": misname}
+        ).run()
     )
     while not path.exists():
         await asyncio.sleep(0)
@@ -90,6 +101,14 @@ async def test_a_request_that_cannot_be_done_says_so_and_the_server_goes_on(serv
         await asyncio.to_thread(call, server, op)
     with pytest.raises(GatewayRefused, match="not today"):
         await asyncio.to_thread(call, server, "refuse")
+
+
+async def test_a_call_that_names_what_there_is_not_is_told_from_one_that_failed(server):
+    with pytest.raises(GatewayRefusedCall, match="no such endpoint"):
+        await asyncio.to_thread(call, server, "misname")
+    with pytest.raises(GatewayRefused) as failed:
+        await asyncio.to_thread(call, server, "refuse")
+    assert not isinstance(failed.value, GatewayRefusedCall)
 
 
 def test_no_gateway_is_a_clear_error(tmp_path):

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import random
 import sqlite3
 import time
@@ -372,4 +371,4 @@ def test_the_journal_refuses_to_be_changed(world):
         for statement in ("DELETE FROM events", "UPDATE events SET kind = 'x'"):
             with pytest.raises(sqlite3.DatabaseError):
                 rows.execute(statement)
-    assert os.stat(world.data / "journal.db").st_mode & 0o077 == 0
+    assert (world.data / "journal.db").stat().st_mode & 0o077 == 0

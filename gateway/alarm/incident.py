@@ -176,6 +176,10 @@ class Incident:
     def tick(self, now: Moment) -> Effects:
         """Time has passed (rules 3 to 5 and 12)."""
         before = self._record
+        # First, so that a group's newest page is the last that it hears.
+        pages, again = delivery.take_due(before.pages, now.elapsed)
+        self.update(pages=pages)
+        self._pages.extend(again)
         for name, group in before.groups.items():
             if group.ack_due is not None and group.ack_due <= now.elapsed:
                 self._breach(ACK_EXPIRED, now)
@@ -189,9 +193,6 @@ class Incident:
             else:
                 self._breach(UNANSWERED, now)
                 self.begin_level(self._record.level - 1, now)
-        pages, again = delivery.take_due(self._record.pages, now.elapsed)
-        self.update(pages=pages)
-        self._pages.extend(again)
         return self.effects(before, now)
 
     # What follows is for `actions` and this module; nothing else changes an incident.

@@ -163,6 +163,15 @@ def test_next_level_pages_who_has_not_acked_once_more_with_a_new_id_and_level():
     assert case.progress(STREET) is Progress.PAGED
 
 
+def test_newest_page_is_the_last_that_a_group_hears():
+    case = Case()
+    case.run_until(28.0)
+    case.do("receipt", STREET, page=case.record.pages[2].id)
+    assert [(page.group, page.level) for page in case.at(40.0).pages] == [
+        (POLICE, 1), (HOSPITAL, 1), (POLICE, 2), (HOSPITAL, 2), (STREET, 2),
+    ]  # fmt: skip
+
+
 def test_widening_only_adds_and_starts_the_timer_anew_from_the_tick():
     case = Case()
     case.receive_all()

@@ -4,8 +4,10 @@ Rule 1. Only a keepalive keys. The line is held for `HOLD` after the newest one 
         waited in a queue holds no longer than one that came at once. A time of sending that lies in
         the future counts as now.
 Rule 2. A keepalive that is `HOLD` old on arrival is refused as late.
-Rule 3. Tokens compare within one talkgroup. A token lower than the newest that this line has seen
-        there is stale: refused, and it does not prolong what a newer one holds.
+Rule 3. Tokens compare within one talkgroup. A token lower than the newest confirmed one that this
+        line has seen there is stale: refused, and it does not prolong what a newer one holds.
+        A token that no controller has confirmed keys, but makes no other stale: else whoever forges
+        one could keep the transmitter from being keyed by anybody else.
 Rule 4. The time-out counts from the first key-up under a token and goes on through gaps. When it
         has run out the line is released and that token is spent: only a newer one keys again.
         The time-out that counts is the one named by the keepalive that keyed first.
@@ -58,6 +60,8 @@ class Keepalive:
     grant: int
     tot: float
     sent: float
+    confirmed: bool = True
+    """Whether a controller has spoken of the token, or only its talker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +88,38 @@ Action = Key | Release | Refuse
 
 @dataclass(slots=True)
 class _Grant:
-    """The newest token of one talkgroup, and when its time-out ends (None: it never keyed)."""
+    """A token, and when its time-out ends (None: it never keyed)."""
 
     token: tuple[int, int]
     ends: float | None = None
+
+
+@dataclass(slots=True)
+class _Talkgroup:
+    """The newest confirmed token of one talkgroup, and the last of those newer than it."""
+
+    newest: _Grant | None = None
+    unconfirmed: _Grant | None = None
+
+    def find(self, token: tuple[int, int], *, confirmed: bool) -> _Grant | None:
+        """What the token is worth here; None where it is stale."""
+        newest, claimed = self.newest, self.unconfirmed
+        if newest is not None and token <= newest.token:
+            return newest if token == newest.token else None
+        if claimed is None or claimed.token != token:
+            claimed = _Grant(token)
+        if confirmed:  # it keeps the time-out that it began with
+            self.newest, self.unconfirmed = claimed, None
+        else:
+            self.unconfirmed = claimed
+        return claimed
 
 
 class Line:
     """One PTT line. Begins without its device."""
 
     def __init__(self) -> None:
-        self._grants: OrderedDict[str, _Grant] = OrderedDict()
+        self._talkgroups: OrderedDict[str, _Talkgroup] = OrderedDict()
         self._keyed_by: _Grant | None = None
         self._held_until = 0.0
         self._device = False
@@ -116,10 +141,9 @@ class Line:
     def keepalive(self, keepalive: Keepalive, now: float) -> list[Action]:
         """There is audio to send. A deadline that has passed is kept first."""
         actions = self.tick(now)
-        refused = self._refuses(keepalive, now)
-        if refused is not None:
-            return [*actions, Refuse(refused)]
-        grant = self._grants[keepalive.talkgroup]
+        grant = self._grant_for(keepalive, now)
+        if isinstance(grant, Refused):
+            return [*actions, Refuse(grant)]
         if grant.ends is None:
             grant.ends = now + keepalive.tot
         if not self.keyed:
@@ -155,23 +179,21 @@ class Line:
         assert self._keyed_by.ends is not None
         return min(self._held_until, self._keyed_by.ends)
 
-    def _refuses(self, keepalive: Keepalive, now: float) -> Refused | None:
+    def _grant_for(self, keepalive: Keepalive, now: float) -> _Grant | Refused:
         if self._abandoned:
             return Refused.ABANDONED
         if now >= keepalive.sent + HOLD:
             return Refused.LATE
-        token = (keepalive.term, keepalive.grant)
-        grant = self._grants.get(keepalive.talkgroup)
-        if grant is None or token > grant.token:
-            grant = self._grants[keepalive.talkgroup] = _Grant(token)
-        elif token < grant.token:
+        talkgroup = self._talkgroups.setdefault(keepalive.talkgroup, _Talkgroup())
+        self._talkgroups.move_to_end(keepalive.talkgroup)
+        if len(self._talkgroups) > MAX_TALKGROUPS:
+            self._talkgroups.popitem(last=False)
+        grant = talkgroup.find((keepalive.term, keepalive.grant), confirmed=keepalive.confirmed)
+        if grant is None:
             return Refused.STALE
-        self._grants.move_to_end(keepalive.talkgroup)
-        if len(self._grants) > MAX_TALKGROUPS:
-            self._grants.popitem(last=False)
         if grant.ends is not None and now >= grant.ends:
             return Refused.SPENT
-        return None if self._device else Refused.NO_DEVICE
+        return grant if self._device else Refused.NO_DEVICE
 
     def _release(self, why: Released) -> list[Action]:
         if self._keyed_by is None:

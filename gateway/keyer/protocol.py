@@ -101,7 +101,7 @@ FromKeyer = Up | Alive | State | Note
 _OPEN, _CLOSE, _KEEP, _UNKEY, _UP, _ALIVE, _STATE, _RELEASED, _REFUSED = b"OCKUPASRX"
 
 _LINE = struct.Struct(">BI")
-_KEEP_HEAD = struct.Struct(">BIIIdd")
+_KEEP_HEAD = struct.Struct(">BIIIdd?")
 _STATE_HEAD = struct.Struct(">BIBbd")
 _SQUELCH: dict[int, bool | None] = {-1: None, 0: False, 1: True}
 
@@ -112,7 +112,13 @@ def to_bytes(message: ToKeyer | FromKeyer) -> bytes:
         case Keep(line, keepalive):
             return (
                 _KEEP_HEAD.pack(
-                    _KEEP, line, keepalive.term, keepalive.grant, keepalive.tot, keepalive.sent
+                    _KEEP,
+                    line,
+                    keepalive.term,
+                    keepalive.grant,
+                    keepalive.tot,
+                    keepalive.sent,
+                    keepalive.confirmed,
                 )
                 + keepalive.talkgroup.encode()
             )
@@ -152,11 +158,11 @@ def _read(data: bytes) -> ToKeyer | FromKeyer:
         raise ValueError("too long")
     kind = data[0]
     if kind == _KEEP:
-        _, line, term, grant, tot, sent = _KEEP_HEAD.unpack_from(data)
+        _, line, term, grant, tot, sent, confirmed = _KEEP_HEAD.unpack_from(data)
         talkgroup = data[_KEEP_HEAD.size :].decode()
         if not (isfinite(sent) and 0 < tot <= MAX_TOT):  # a NaN time-out fails here too
             raise ValueError("time-out or time out of bounds")
-        return Keep(line, Keepalive(talkgroup, term, grant, tot, sent))
+        return Keep(line, Keepalive(talkgroup, term, grant, tot, sent, confirmed))
     if kind == _STATE:
         _, line, keyed, squelch, at = _STATE_HEAD.unpack_from(data)
         if keyed > 1 or not isfinite(at):

@@ -129,7 +129,9 @@ class ConsoleTalk:
         self._refused = Spoken("revoked", f"revoked, cause {cause}: {text}", 0.0)
         self._answered.set()
 
-    def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
+    def on_packet(
+        self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
+    ) -> None:
         """A talker does not listen."""
 
     def on_idle(self, talkgroup: str) -> None:
@@ -214,11 +216,13 @@ class ConsoleListen:
         self._playout.detach(asyncio.get_running_loop().time())
         self._recording.fill()
 
-    def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
+    def on_packet(
+        self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
+    ) -> None:
         if talker != self._talker:
             self._talker = talker
             self._said({"event": "talks", "talkgroup": talkgroup, "talker": talker})
-        self._playout.packet(talkgroup, talker, packet, arrival)
+        self._playout.packet(talkgroup, talker, packet, arrival, confirmed=confirmed)
 
     def on_idle(self, talkgroup: str) -> None:
         self._downlink.floor_idle(talkgroup)

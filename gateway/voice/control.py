@@ -144,6 +144,11 @@ class Control:
             return None
         return newest.talker if client_of(newest.talker) == client else None
 
+    def is_confirmed(self, token: Token) -> bool:
+        """Whether a controller has spoken of this token, or of a newer one."""
+        newest = self._gate.newest
+        return newest is not None and token <= newest.token
+
     # What happens around us
 
     def connection(self, connected: bool, now: float) -> list[Action]:

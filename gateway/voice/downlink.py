@@ -7,7 +7,8 @@ Rule 2. A burst of a better rank takes over at once. One of a worse rank is not 
         then it is entered late, with the packet that comes next.
 Rule 3. In one talkgroup the newer token wins. If the burst being played is whole (its last packet
         has come) the newer one waits for its end, else it takes over at once. An older token is
-        refused.
+        refused; but a burst whose token no controller has confirmed ends no other: what it has
+        interrupted goes on with its next packet.
 Rule 4. A burst ends when its last packet was played, or when nothing is left to play and nothing
         has come for `FRESH` (`FRESH_IDLE` once the floor is known to be idle): then without a tail.
 Rule 5. A burst that has ended so is gone on with if packets of it still come; one that was played
@@ -48,7 +49,7 @@ class Heard:
 
 
 class _Burst:
-    __slots__ = ("closed", "heard", "jitter", "key", "patience", "token")
+    __slots__ = ("closed", "confirmed", "heard", "jitter", "key", "patience", "token")
 
     def __init__(
         self, key: tuple[str, str, int], heard: Heard, token: Token, jitter: Jitter
@@ -58,6 +59,7 @@ class _Burst:
         self.token = token
         self.jitter = jitter
         self.patience = FRESH
+        self.confirmed = False
         self.closed = False
 
 
@@ -129,18 +131,28 @@ class Downlink:
         self._drop(now)
         self._ptt.stop()
 
-    def packet(self, talkgroup: str, talker: str, packet: Packet, ticks: int, now: float) -> bool:
+    def packet(
+        self,
+        talkgroup: str,
+        talker: str,
+        packet: Packet,
+        ticks: int,
+        now: float,
+        *,
+        confirmed: bool = True,
+    ) -> bool:
         """Take one packet that plays ``ticks`` of 48 kHz; False where a rule refuses it."""
         key = (talkgroup, talker, packet.ssrc)
         for burst in self._bursts:
             if burst.key == key:
                 burst.patience = FRESH
+                burst.confirmed |= confirmed
                 return burst.jitter.put(packet, ticks, now)
         if talkgroup not in self._heard:
             self.counts["untuned"] += 1
             return False
         rank, heard = self._heard[talkgroup]
-        refused = self._refusal(key, rank, packet.token, now)
+        refused = self._refusal(key, rank, packet.token, now, confirmed=confirmed)
         if refused:
             self.counts[refused] += 1
             return False
@@ -148,6 +160,7 @@ class Downlink:
         if found is None:
             found = _Burst(key, heard, packet.token, Jitter(self._lateness(talker)))
         found.patience = FRESH
+        found.confirmed |= confirmed
         if not found.jitter.put(packet, ticks, now):
             self._ended[key] = found
             return False
@@ -171,7 +184,9 @@ class Downlink:
             self._end(now)
         if self._bursts:
             burst = self._bursts[0]
-            if self._ptt.audio(Keyed(burst.key[0], burst.token, burst.heard.tot), now):
+            if self._ptt.audio(
+                Keyed(burst.key[0], burst.token, burst.heard.tot, burst.confirmed), now
+            ):
                 return self._ptt.passes(now)
             self.counts["timed_out"] += 1
             burst.closed = True
@@ -186,7 +201,9 @@ class Downlink:
         """The next frame of the burst being played; None before its start and after its end."""
         return self._bursts[0].jitter.pull(now) if self._bursts else None
 
-    def _refusal(self, key: tuple[str, str, int], rank: int, token: Token, now: float) -> str:
+    def _refusal(
+        self, key: tuple[str, str, int], rank: int, token: Token, now: float, *, confirmed: bool
+    ) -> str:
         if key in self._ended and self._ended[key].closed:
             return "ended"
         if self._bursts:
@@ -194,7 +211,8 @@ class Downlink:
             playing = self._heard[current.key[0]][0]
             if rank > playing:
                 return "waiting"
-            return "stale" if rank == playing and token < current.token else ""
+            older = token < current.token and (current.confirmed or not confirmed)
+            return "stale" if rank == playing and older else ""
         if self._held is not None and self._held[0] in self._heard:
             talkgroup, until = self._held
             if rank > self._heard[talkgroup][0] and now < until:
@@ -209,7 +227,7 @@ class Downlink:
             self._drop(now)
         elif not self._bursts[-1].jitter.complete:
             for overtaken in self._bursts:
-                overtaken.closed = True
+                overtaken.closed = burst.confirmed and overtaken.confirmed
             self._drop(now)
         elif len(self._bursts) == MAX_BURSTS:
             self.counts["overrun"] += 1

@@ -236,11 +236,13 @@ class Endpoint:
             self._uplink.revoked()
             self._tell()
 
-    def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
+    def on_packet(
+        self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
+    ) -> None:
         if self._uplink.talking:
             self._counters.add("voice.while_talking")  # half duplex: nobody hears while speaking
             return
-        self._playout.packet(talkgroup, talker, packet, arrival)
+        self._playout.packet(talkgroup, talker, packet, arrival, confirmed=confirmed)
 
     def on_idle(self, talkgroup: str) -> None:
         self._downlink.floor_idle(talkgroup)

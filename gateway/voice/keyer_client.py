@@ -97,13 +97,17 @@ class KeyerLine:
         self._on_ptt: Callable[[bool], None] | None = None
         self._on_fault: Callable[[str | None], None] | None = None
 
-    def keepalive(self, token: Token, tot: float, talkgroup: str) -> None:
+    def keepalive(
+        self, token: Token, tot: float, talkgroup: str, *, confirmed: bool = True
+    ) -> None:
         """There is audio to send, by this grant on ``talkgroup``: key, or stay keyed.
 
         To be called every 20 ms while that is so. ``tot`` is the time-out in seconds from the first
-        key-up under this token. Dropped where there is no keyer.
+        key-up under this token; ``confirmed`` says that a controller has spoken of it. Dropped
+        where there is no keyer.
         """
-        self._keyer.keep(self, Keepalive(talkgroup, token.term, token.grant, tot, time.monotonic()))
+        now = time.monotonic()
+        self._keyer.keep(self, Keepalive(talkgroup, token.term, token.grant, tot, now, confirmed))
 
     def unkey(self) -> None:
         """Release now."""

@@ -30,7 +30,7 @@ _NOTHING: Samples = np.zeros(0, np.int16)
 class PttLine(Protocol):
     """What keys the transmitter (`gateway.voice.keyer_client.KeyerLine`)."""
 
-    def keepalive(self, token: Token, tot: float, talkgroup: str) -> None: ...
+    def keepalive(self, token: Token, tot: float, talkgroup: str, *, confirmed: bool) -> None: ...
 
     def unkey(self) -> None: ...
 
@@ -89,7 +89,9 @@ class Playout:
         self._stream = None
         self.stop(now)
 
-    def packet(self, talkgroup: str, talker: str, packet: Packet, now: float) -> None:
+    def packet(
+        self, talkgroup: str, talker: str, packet: Packet, now: float, *, confirmed: bool
+    ) -> None:
         """A packet that may be played, ``now`` in loop time. The first of a burst keys at once."""
         if self._stream is None:
             self._counters.add("voice.no_device")
@@ -99,7 +101,8 @@ class Playout:
         except RemoteProtocolError:
             self._counters.add("voice.malformed_opus")
             return
-        if not self._downlink.packet(talkgroup, talker, packet, ticks, now) or self._busy:
+        taken = self._downlink.packet(talkgroup, talker, packet, ticks, now, confirmed=confirmed)
+        if not taken or self._busy:
             return
         self._downlink.tick(now)
         self._settle()
@@ -131,7 +134,9 @@ class Playout:
         keyed = downlink.keyed
         if self._line is not None:
             if keyed is not None:
-                self._line.keepalive(keyed.token, keyed.tot, keyed.talkgroup)
+                self._line.keepalive(
+                    keyed.token, keyed.tot, keyed.talkgroup, confirmed=keyed.confirmed
+                )
             elif self._keyed is not None:
                 self._line.unkey()
         self._keyed = keyed

@@ -25,11 +25,15 @@ _EARLY = 0.0005  # ticks are sums of 0.02, and timers fire up to half a millisec
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """What a transmitter is keyed for; ``tot`` is the time-out in seconds."""
+    """What a transmitter is keyed for; ``tot`` is the time-out in seconds.
+
+    ``confirmed`` says that a controller has spoken of the token, and not only its talker.
+    """
 
     talkgroup: str
     token: Token
     tot: float
+    confirmed: bool = True
 
 
 class Ptt:

@@ -398,9 +398,17 @@ class Talkgroup:
     def _deliver(
         self, talker: str, packet: Packet, arrival: float, *, besides: str | None = None
     ) -> None:
+        confirmed = self._control.is_confirmed(packet.token)
         for name, joined in tuple(self._members.items()):
             if name != besides:
-                self._call(joined.member.on_packet, self.name, talker, packet, arrival)
+                self._call(
+                    joined.member.on_packet,
+                    self.name,
+                    talker,
+                    packet,
+                    arrival,
+                    confirmed=confirmed,
+                )
 
     def _call(self, method: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Tell a member; one that fails harms neither the floor nor another member."""

@@ -33,11 +33,14 @@ class Member(Protocol):
     def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
         """It must stop: what it sends from now on is dropped."""
 
-    def on_packet(self, talkgroup: str, talker: str, packet: Packet, arrival: float) -> None:
+    def on_packet(
+        self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
+    ) -> None:
         """A packet that may be played; ``arrival`` in the loop's time.
 
         ``talker`` is ``<client>/<endpoint>`` or, where that is not known yet, ``<client>``; it
-        stays the same within an SSRC.
+        stays the same within an SSRC. ``confirmed`` says that a controller has spoken of the
+        packet's token.
         """
 
     def on_idle(self, talkgroup: str) -> None:

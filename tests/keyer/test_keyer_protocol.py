@@ -27,6 +27,7 @@ from gateway.keyer.protocol import (
 KEEP = Keep(7, Keepalive("police-xiaoying", 3, 9, 30.0, 1234.5))
 MESSAGES = [
     KEEP,
+    Keep(7, Keepalive("police-xiaoying", 3, 9, 30.0, 1234.5, confirmed=False)),
     Unkey(7),
     Close(2**32 - 1),
     Open(1, "radio", Device("pty", {"path": "/x"}), None),
@@ -42,7 +43,9 @@ MESSAGES = [
 
 def test_a_keepalive_has_these_bytes():
     assert to_bytes(KEEP) == (
-        b"K\0\0\0\x07\0\0\0\x03\0\0\0\x09" + struct.pack(">dd", 30.0, 1234.5) + b"police-xiaoying"
+        b"K\0\0\0\x07\0\0\0\x03\0\0\0\x09"
+        + struct.pack(">dd", 30.0, 1234.5)
+        + b"\x01police-xiaoying"
     )
 
 

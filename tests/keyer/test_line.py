@@ -17,8 +17,8 @@ from gateway.keyer.line import (
 )
 
 
-def keepalive(sent, *, term=1, grant=1, tot=30.0, talkgroup="police"):
-    return Keepalive(talkgroup, term, grant, tot, sent)
+def keepalive(sent, *, term=1, grant=1, tot=30.0, talkgroup="police", confirmed=True):
+    return Keepalive(talkgroup, term, grant, tot, sent, confirmed)
 
 
 def line():
@@ -238,3 +238,26 @@ def test_whatever_happens_a_keyed_line_has_a_fresh_keepalive_a_device_and_time_l
             assert now < machine.deadline() <= now + 0.1
         else:
             assert machine.deadline() is None
+
+
+def test_an_unconfirmed_token_keys_but_makes_no_other_stale():
+    machine = keyed_line(grant=3)
+    assert machine.keepalive(keepalive(0.02, grant=999, confirmed=False), 0.02) == []
+    assert machine.keepalive(keepalive(0.04, grant=4), 0.04) == []
+    assert machine.unkey(0.05) == [Release(Released.ASKED)]
+    assert machine.keepalive(keepalive(0.06, grant=2), 0.06) == [Refuse(Refused.STALE)]
+    assert machine.keepalive(keepalive(0.06, grant=2, confirmed=False), 0.06) == [
+        Refuse(Refused.STALE)
+    ]
+    assert machine.keepalive(keepalive(0.06, grant=4), 0.06) == [Key()]
+
+
+def test_a_token_that_is_confirmed_later_keeps_the_time_out_it_began_with():
+    machine = keyed_line(grant=3, tot=1.0, confirmed=False)
+    for number in range(1, 50):
+        machine.keepalive(keepalive(number * 0.02, grant=3, tot=1.0), number * 0.02)
+    assert machine.tick(1.0) == [Release(Released.TIME_OUT)]
+    for confirmed in (True, False):
+        assert machine.keepalive(keepalive(1.02, grant=3, tot=1.0, confirmed=confirmed), 1.02) == [
+            Refuse(Refused.SPENT)
+        ]

@@ -78,7 +78,7 @@ class Lines:
         self.keepalives = []  # (loop time, token, talkgroup)
         self._squelch = self._ptt = self._fault = lambda *_: None
 
-    def keepalive(self, token, tot, talkgroup):
+    def keepalive(self, token, tot, talkgroup, *, confirmed):
         self.keepalives.append((_now(), token, talkgroup))
         self._set(True)
 
@@ -176,7 +176,9 @@ class Channel:
         def arrive():
             if other in self.members:
                 packet = Packet.from_bytes(data)
-                self.members[other].on_packet(self.name, f"far/{name}", packet, _now())
+                self.members[other].on_packet(
+                    self.name, f"far/{name}", packet, _now(), confirmed=True
+                )
 
         if self.delay:
             asyncio.get_running_loop().call_later(self.delay, arrive)

@@ -37,8 +37,8 @@ class Radio:
         self.played = []  # (ssrc, sequence) or None for concealment
         self.now = 0.0
 
-    def hear(self, item, talkgroup="police", talker="a/b"):
-        return self.downlink.packet(talkgroup, talker, item, 960, self.now)
+    def hear(self, item, talkgroup="police", talker="a/b", *, confirmed=True):
+        return self.downlink.packet(talkgroup, talker, item, 960, self.now, confirmed=confirmed)
 
     def tick(self, count=1):
         for _ in range(count):
@@ -327,3 +327,33 @@ def test_whatever_comes_it_is_keyed_only_while_there_is_fresh_audio(steps, tx_de
     radio.tick(400)
     assert not radio.downlink.busy
     assert radio.downlink.keyed is None
+
+
+def test_an_unconfirmed_burst_ends_no_other():
+    radio = Radio()
+    for n in range(10):
+        radio.hear(packet(n))
+        radio.tick()
+    for n in range(10):
+        assert radio.hear(packet(n, ssrc=66, token=(1, 99)), talker="m/x", confirmed=False)
+        radio.tick()
+        assert not radio.downlink.keyed.confirmed
+    # Which of the two is listened to is the gate's choice; the downlink follows it at once.
+    for n in range(20, 30):
+        assert radio.hear(packet(n, last=n == 29))
+        radio.tick()
+        assert radio.downlink.keyed.token == Token(1, 1)
+        assert radio.downlink.keyed.confirmed
+    radio.tick(5)
+    assert radio.played[-1] == (1, 29)
+    assert not radio.hear(packet(30))
+
+
+def test_a_burst_is_confirmed_from_the_packet_on_whose_token_is():
+    radio = Radio()
+    radio.hear(packet(0), confirmed=False)
+    radio.tick()
+    assert not radio.downlink.keyed.confirmed
+    radio.hear(packet(1))
+    radio.tick()
+    assert radio.downlink.keyed.confirmed

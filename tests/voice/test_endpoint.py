@@ -491,9 +491,8 @@ async def test_garbage_for_opus_is_counted_and_keys_nothing():
         line.log.clear()
         for payload in (b"\x4b", b"\x4b\x00", b"\x83\xff"):
             fields = {name: getattr(packet, name) for name in type(packet).__slots__}
-            endpoint.on_packet(
-                "police", "x/y", type(packet)(**fields | {"payload": payload}), now()
-            )
+            garbage = type(packet)(**fields | {"payload": payload})
+            endpoint.on_packet("police", "x/y", garbage, now(), confirmed=True)
         assert world.counters["voice.malformed_opus"] == 3
 
 

@@ -63,7 +63,7 @@ class Person:
         self.token = None
         self.told.append(("revoked", cause, text))
 
-    def on_packet(self, talkgroup, talker, packet, arrival):
+    def on_packet(self, talkgroup, talker, packet, arrival, *, confirmed):
         self.heard.append((talker, packet))
         if self.clumsy:
             raise RuntimeError("a defect in a member")

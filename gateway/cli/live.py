@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
 import time
 import wave
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +101,7 @@ def listen(
 ) -> None:
     """Hear a talkgroup until interrupted; say who talks; record speech to a WAV file if asked.
 
-    The recording keeps real time: silence between bursts is silence in the file.
+    The recording keeps real time: silence between bursts is silence in the file, up to the end.
     """
     rate_hz = 16_000
     until = None if seconds is None else time.monotonic() + seconds
@@ -107,7 +110,7 @@ def listen(
         recording = wave.open(str(out), "wb")  # noqa: SIM115 - closed in finally
         recording.setparams((1, 2, rate_hz, 0, "NONE", ""))
     try:
-        with ControlClient(socket_of(config)) as client:
+        with ControlClient(socket_of(config)) as client, _asked_to_stop(client.end_audio):
             client.ask("listen", talkgroup=talkgroup, rate_hz=rate_hz, seconds=seconds)
             for event in client.frames():
                 if isinstance(event, bytes):
@@ -119,13 +122,32 @@ def listen(
                     print(_said(event), flush=True)
                 if until is not None and time.monotonic() > until + 1:
                     break
-    except KeyboardInterrupt:
-        pass
     finally:
         if recording is not None:
             recording.close()
             if not as_json:
                 print(f"recorded: {out}")
+
+
+@contextlib.contextmanager
+def _asked_to_stop(end: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM calls ``end``; a second one does what it always does."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(_number: int, _frame: object) -> None:
+        restore()
+        with contextlib.suppress(OSError):  # the gateway has hung up already
+            end()
+
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        restore()
 
 
 def incidents(config: Path | None, *, everything: bool, as_json: bool) -> None:

@@ -157,6 +157,15 @@ class Gateway:
         self.process.kill()
         self.process.wait()
 
+    @contextlib.contextmanager
+    def frozen(self):
+        """The daemon stands still for the length of a block."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def hang_up(self):
         """SIGHUP, and wait until the reload is done or refused."""
         before = self.said().count("reload: done") + self.said().count("reload: refused")

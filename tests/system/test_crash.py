@@ -240,7 +240,7 @@ def test_no_acknowledged_press_is_lost_by_kill_9_and_none_opens_two_incidents(wo
         world.press(number)
         moment = chance.choice(["before", "at", "at", "after"])
         if moment == "before":
-            time.sleep(chance.uniform(0.0, 4 * SYNC_MS / 1000))
+            time.sleep(chance.uniform(0.0, 8 * SYNC_MS / 1000))
         else:
             assert select.select([world.panel._master], [], [], 4)[0], "no ACK"
             if moment == "after":

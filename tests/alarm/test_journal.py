@@ -328,7 +328,7 @@ async def test_a_damaged_page_found_while_reading_is_an_error_in_words(path: Pat
 # Waiting
 
 
-async def test_a_caller_that_stops_waiting_does_not_stop_the_write(path: Path, disk, start):
+async def test_a_caller_that_stops_waiting_does_not_stop_the_write(path: Path):
     """In this process nothing can slow the disk, so the writer is held by another's lock."""
     async with Journal(path) as journal:
         blocker = sqlite3.connect(path, isolation_level=None)

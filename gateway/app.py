@@ -113,7 +113,10 @@ class Gateway:
                 await self._until_stopped(group, stopping, shared, alarm, voice)
                 await _stop(group, links, alarm, voice)
         except* _Stopped:
-            _LOGGER.info("gateway %s stopped", settings.gateway)
+            counts = ", ".join(
+                f"{name} {count}" for name, count in links.counters.snapshot().items()
+            )
+            _LOGGER.info("gateway %s stopped; counted: %s", settings.gateway, counts or "nothing")
 
     async def _up(self, links: Connections, alarm: AlarmSide, voice: VoiceSide) -> None:
         """Say ``ready`` once everything is up or reported as faulted (contract, section 5)."""

@@ -171,7 +171,7 @@ class Endpoint(_Model):
     rx_mute_s: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.3
     """Seconds after transmitting during which squelch is not listened to."""
     pre_roll_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """Seconds of audio from before the squelch opened that are sent first; default 0.2 with vox, else 0.04."""
+    """Seconds of audio from before the squelch opened that are sent first; default 0.2 with vox, else 0.1."""
 
 
 class Talkgroup(_Model):

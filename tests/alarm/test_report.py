@@ -137,6 +137,7 @@ def test_an_ack_that_was_taken_back_keeps_its_time():
     log.incident(9.0, state_at(groups={"police": a_group("acked", acked=9.0)}))
     made = report(log.rows)
     assert made.incidents[0].times["acked"] == pytest.approx(NOON + 1.0)
+    assert made.incidents[0].groups["police"]["acked"] == pytest.approx(NOON + 1.0)
     assert made.real.groups["police"].acked == 1
 
 

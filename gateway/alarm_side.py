@@ -121,6 +121,8 @@ class AlarmSide:
             if camera is not None and before.get(name) != camera:
                 self._start_camera(group, name, camera)
         self._refresh(settings)
+        # A reload that says it is done has its new inputs open, or reported as faulted.
+        await self._inputs.settled()
 
     # Devices
 

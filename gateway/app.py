@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import signal
@@ -18,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.alarm.journal import Journal
+from gateway import __version__
+from gateway.alarm.journal import Journal, Kind, Row
 from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, RosterFeed, broker
 from gateway.control.server import ControlServer
@@ -72,6 +74,9 @@ class Gateway:
     async def _serve(self, journal: Journal, address: BrokerAddress) -> None:
         settings = self._settings
         links = Connections.make(settings, address)
+        # On record; and the log's first, slower fsync is not the first press's.
+        body = json.dumps({"version": __version__}).encode()
+        journal.append_soon([Row(Kind.STARTED, links.boot, body)])
         roster = RosterFeed(links)
         shared = Shared(
             gateway=settings.gateway,

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """An Action payload; key: the incident's id."""
     PAGE_SEEN = "page-seen"
     """A page that this gateway has received; key: its id."""
+    STARTED = "started"
+    """A run of the gateway has begun; key: its boot id, body: ``{"version": text}``."""
     NOTE = "note"
     """Anything worth keeping for people."""
 

@@ -116,6 +116,7 @@ class Gateway:
                 await asyncio.wait({stopping, up}, return_when=asyncio.FIRST_COMPLETED)
                 up.cancel()
                 await self._until_stopped(group, stopping, shared, alarm, voice)
+                self._notifier.stopping()
                 await _stop(group, links, alarm, voice)
         except* _Stopped:
             counts = ", ".join(

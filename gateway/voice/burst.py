@@ -38,6 +38,11 @@ class Burst:
     def __post_init__(self) -> None:
         self._sent = self.granted
 
+    @property
+    def heard(self) -> bool:
+        """Whether any packet of it has come."""
+        return self._first_media is not None
+
     def media(self, now: float) -> None:
         """A packet of it has come."""
         if self._first_media is None:

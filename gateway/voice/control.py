@@ -18,12 +18,12 @@ what other controllers show. Rules beyond theirs:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from gateway.voice.control_actions import Action, Changed, Publish, Seen, Tell
 from gateway.voice.election import Election
 from gateway.voice.floor import Floor
-from gateway.voice.floor_actions import Action as FloorAction
 from gateway.voice.floor_actions import (
+    LIVE,
     Answer,
     FloorOptions,
     Heir,
@@ -31,11 +31,12 @@ from gateway.voice.floor_actions import (
     Request,
     Show,
     State,
-    StoreTerm,
     Stray,
     client_of,
 )
-from gateway.voice.leaf import LIVE, Leaf
+from gateway.voice.floor_actions import Action as FloorAction
+from gateway.voice.leaf import Leaf
+from gateway.voice.others import Grant, Others
 from gateway.voice.rtp import Token
 from gateway.voice.terms import CREDIBLE_TERM
 from gateway.voice.tokens import Gate, Verdict
@@ -46,37 +47,8 @@ MAX_REQUESTS = 32
 """Requests kept so; further ones ask again by themselves."""
 MAX_CLIENTS = 256
 """Clients whose talker is remembered, for the case that they send without a grant."""
-MAX_STATES = 64
-"""FloorStates of others that are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Make this our retained FloorState; None clears it."""
-
-    show: Show | None
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """An answer of the elected controller, ourselves or another, for a member of ours."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The elected controller shows this; members of ours compare it with their grants."""
-
-    show: Show
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Another gateway controls from now on: members of ours ask it for what they want."""
-
-
-Action = StoreTerm | Answer | Publish | Tell | Seen | Changed | Stray
 _Step = Action | Show
 
 
@@ -102,7 +74,7 @@ class Control:
         self._online: frozenset[str] = frozenset()
         self._named: frozenset[str] = frozenset()
         self._met: set[str] = set()  # everybody who was ever online
-        self._states: dict[str, Show] = {}
+        self._others = Others()
         self._occupied = False
         self._yielded: tuple[Token, str] | None = None
         self._requests: dict[str, tuple[float, Request]] = {}
@@ -126,7 +98,7 @@ class Control:
         """The floor."""
         if self._floor.leads:
             return self._floor.state
-        show = self._states.get(self.controller or "")
+        show = self._others.get(self.controller)
         return State.IDLE if show is None else show.state
 
     @property
@@ -134,7 +106,7 @@ class Control:
         """Who has the floor."""
         if self._floor.leads:
             return self._floor.talker
-        show = self._states.get(self.controller or "")
+        show = self._others.get(self.controller)
         return None if show is None else show.talker
 
     def talker_of(self, client: str, token: Token) -> str | None:
@@ -164,7 +136,7 @@ class Control:
             talker = self._floor.talker
             for client in self._met if talker is None else self._met | {client_of(talker)}:
                 out += self._leave(client, now)
-            self._states.clear()
+            self._others.clear()
             self._requests.clear()
             self._election.talk(self._occupied, frozenset())
         return self._done(out + self._elect(now), now)
@@ -183,7 +155,7 @@ class Control:
     def occupied(self, occupied: bool, now: float) -> list[Action]:
         """Whether we have anybody on the talkgroup."""
         self._occupied = occupied
-        self._election.talk(occupied, frozenset(self._states))
+        self._election.talk(occupied, self._others.names())
         return self._done(self._elect(now), now)
 
     def reconfigure(
@@ -212,14 +184,11 @@ class Control:
         if client == self._gateway:
             return self._done(self._found(show), now)
         out: list[_Step] = []
-        if show is None:
-            self._states.pop(client, None)
-        elif show.token.term > CREDIBLE_TERM:
+        if show is not None and show.token.term > CREDIBLE_TERM:
             return [Stray("term")]
-        elif client not in self._states and len(self._states) >= MAX_STATES:
+        if not self._others.put(client, show):
             return [Stray("state")]
-        else:
-            self._states[client] = show
+        if show is not None:
             # A newer grant in force wins over ours (rule 2); of any other newer token ours has to be.
             renew = self._public and self._may_control(client) and show.state not in LIVE
             out += self._floor.seen(show.token.term, renew=renew)
@@ -227,7 +196,7 @@ class Control:
             out += self._believe(now)
         elif self._public:
             out += self._yield(now)
-        self._election.talk(self._occupied, frozenset(self._states))
+        self._election.talk(self._occupied, self._others.names())
         return self._done(out + self._elect(now), now)
 
     def answered(self, client: str, answer: Answer, now: float) -> list[Action]:
@@ -334,22 +303,16 @@ class Control:
 
     def _find_heir(self) -> Heir | None:
         """Who talks by the newest grant that we know."""
-        found: list[tuple[Token, str, Heir]] = [
-            (show.token, client, Heir(show.talker, show.priority))
-            for client, show in self._states.items()
-            if show.state in LIVE
-            and show.talker is not None
-            # A client that has gone cannot tell us of an end; what the gate knows of it counts.
-            and not self._has_gone(client)
-        ]
+        # A controller that has gone cannot tell of an end; what the gate knows of it counts.
+        found = self._others.in_force(lambda client: not self._has_gone(client))
         newest = self._gate.newest
         if newest is not None and newest.ended is None and newest.talker is not None:
-            show = self._states.get(newest.controller)
+            show = self._others.get(newest.controller)
             heir = Heir(newest.talker) if show is None else Heir(newest.talker, show.priority)
-            found.append((newest.token, newest.controller, heir))
+            found.append(Grant(newest.token, newest.controller, heir))
         if not found:
             return None
-        heir = max(found, key=lambda one: one[:2])[2]
+        heir = max(found).heir
         client = client_of(heir.talker)
         reached = client == self._gateway or (self.connected and not self._has_gone(client))
         return heir if reached else None
@@ -359,7 +322,7 @@ class Control:
         controller = self.controller
         if controller is None or controller == self._gateway:
             return []
-        show = self._states.get(controller)
+        show = self._others.get(controller)
         newest = self._gate.newest
         if show is None:
             if newest is not None and newest.controller == controller:
@@ -375,22 +338,18 @@ class Control:
 
     def _yield(self, now: float) -> list[FloorAction]:
         """We control, and perhaps another gateway shows a newer grant in force (rule 2)."""
+        ours = (self._floor.token, self._gateway)
         found = [
-            (show.token, client, Heir(show.talker, show.priority))
-            for client, show in self._states.items()
-            if show.state in LIVE
-            and show.talker is not None
-            and self._may_control(client)
-            and not self._has_gone(client_of(show.talker))
-            and (show.token, client) > (self._floor.token, self._gateway)
+            grant
+            for grant in self._others.in_force(self._may_control)
+            if (grant.token, grant.controller) > ours
+            and not self._has_gone(client_of(grant.heir.talker))
         ]
-        if not found:
+        newest = max(found, default=None)
+        if newest is None or (newest.token, newest.controller) == self._yielded:
             return []
-        token, client, heir = max(found, key=lambda one: one[:2])
-        if (token, client) == self._yielded:
-            return []
-        self._yielded = (token, client)
-        return self._floor.overtaken(heir, now)
+        self._yielded = (newest.token, newest.controller)
+        return self._floor.overtaken(newest.heir, now)
 
     def _found(self, show: Show | None) -> list[FloorAction]:
         """Our own topic, as the broker has it: an echo, or from an earlier life of ours."""

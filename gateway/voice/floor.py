@@ -9,7 +9,8 @@ Rules (contract "The floor"; the timers are those of TS 24.380, kept by `Burst`)
    1; 7 where there is a queue and it is full). A pre-emptor waits even where there is no queue.
 3. A burst ends at its release; when nothing is heard for 4 s after the grant or for 0.8 s after a
    packet (T1: no revoke); when its client goes offline; or by a revoke. The next in the queue then
-   has the floor with no idle between; else hang time begins, and after it idle.
+   has the floor with no idle between; else hang time begins, and after it idle. A grant under
+   which T1 heard nothing leaves no conversation to keep the floor for: idle at once.
 4. The talk limit (T2) counts from the first media packet. It revokes (cause 2), and denies the
    same talker (cause 4) for `FloorOptions.retry_after`, except in an emergency.
 5. The talker who asks again is granted again, under the same grant, with the time that is left.
@@ -245,7 +246,7 @@ class Floor:
     def _tick_burst(self, burst: Burst, now: float) -> None:
         too_long_at, resend_at = burst.too_long_at(self._options.tot), burst.resend_at()
         if now >= burst.over_at():
-            self._end(now)
+            self._end(now, hang=burst.heard)
         elif too_long_at is not None and now >= too_long_at:
             still = {talker: until for talker, until in self._denied_until.items() if now < until}
             self._denied_until = still | {burst.request.talker: now + self._options.retry_after}
@@ -326,13 +327,13 @@ class Floor:
         burst.revoke(cause, now)
         self._answer_revoked(burst, cause)
 
-    def _end(self, now: float) -> None:
+    def _end(self, now: float, *, hang: bool = True) -> None:
         """The burst is over; the next in the queue, or the conversation, has the floor."""
         assert self._burst is not None
         request = self._burst.request
         self._burst = None
         self._conversation = (request.priority, request.emergency)
-        self._state = State.HANG if self._options.hang_time > 0 else State.IDLE
+        self._state = State.HANG if hang and self._options.hang_time > 0 else State.IDLE
         self._hang_until = now + self._options.hang_time
         if self._queue:
             self._give(self._queue.pop(), now, resends=GRANT_RESENDS)

@@ -18,6 +18,10 @@ class State(StrEnum):
     HANG = "hang"
 
 
+LIVE = frozenset((State.TAKEN, State.REVOKING))
+"""The states in which a grant is in force."""
+
+
 class Op(StrEnum):
     """What a controller answers (contract: FloorAnswer.op)."""
 
@@ -53,7 +57,7 @@ class Request:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Heir:
     """Who talks by the grant of a former or a newer controller, and is about to ask this one."""
 
@@ -107,3 +111,4 @@ class Stray:
 
 
 Action = StoreTerm | Answer | Show | Stray
+"""What a `Floor` wants done."""

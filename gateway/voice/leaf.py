@@ -13,14 +13,11 @@ Rules:
 
 from __future__ import annotations
 
-from gateway.voice.floor_actions import Show, State
+from gateway.voice.floor_actions import LIVE, Show, State
 from gateway.voice.rtp import Token
 
 LINGER = 1.0
 """How long a gateway that does not control shows what the controller has yet to learn."""
-
-LIVE = frozenset((State.TAKEN, State.REVOKING))
-"""The states in which a grant is in force."""
 
 
 class Leaf:

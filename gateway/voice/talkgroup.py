@@ -13,19 +13,18 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import ceil
-from typing import ParamSpec
 
-from gateway.errors import LocalProtocolError, RemoteProtocolError
+from gateway.errors import RemoteProtocolError
 from gateway.moment import timestamp
 from gateway.voice import floor_wire as wire
 from gateway.voice.causes import Deny
-from gateway.voice.control import Action, Changed, Control, Publish, Seen, Tell
+from gateway.voice.control import Control
+from gateway.voice.control_actions import Action, Changed, Publish, Seen, Tell
 from gateway.voice.floor_actions import (
     Answer,
-    Op,
     Request,
     Show,
     State,
@@ -33,6 +32,7 @@ from gateway.voice.floor_actions import (
     Stray,
     client_of,
 )
+from gateway.voice.members import Joined, Labels, Members
 from gateway.voice.participant import Action as MemberAction
 from gateway.voice.participant import Granted, Participant, Refused, Revoked, Send
 from gateway.voice.rtp import Packet, Token
@@ -43,19 +43,8 @@ __all__ = ["Member", "Talkgroup", "TalkgroupOptions"]
 
 _LOGGER = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-
 _EARLY = 0.001
 """The loop's timers are exact to a millisecond, and may be early by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """A member, and the floor as it has it."""
-
-    member: Member
-    speaks: bool
-    participant: Participant
 
 
 class Talkgroup:
@@ -78,18 +67,14 @@ class Talkgroup:
         self._around = around
         self._seq = seq
         self._control = Control(
-            around.gateway,
-            options.floor,
-            options.controllers,
-            term=term,
-            started=around.started,
+            around.gateway, options.floor, options.controllers, term=term, started=around.started
         )
-        self._members: dict[str, _Joined] = {}
+        self._members = Members(name, around.counters)
         self._todo: deque[Callable[[], None]] = deque()
         self._busy = False
         self._state = State.IDLE
         self._since: tuple[tuple[State, str | None, Token], str] | None = None
-        self._labels: dict[str, tuple[int, str]] = {}
+        self._labels = Labels()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
@@ -113,7 +98,7 @@ class Talkgroup:
     @property
     def empty(self) -> bool:
         """Whether nobody of this gateway is on it."""
-        return not self._members
+        return len(self._members) == 0
 
     # Members
 
@@ -121,16 +106,16 @@ class Talkgroup:
         """Put a member on the talkgroup; it gets the next packet of a burst in progress."""
         if member.name in self._members:
             self.leave(member.name)
-        self._members[member.name] = _Joined(member, speaks, Participant(self._seq))
+        self._members.add(Joined(member, speaks, Participant(self._seq)))
         self._run(self._control.occupied(True, _now()))
 
     def leave(self, name: str) -> None:
         """Take a member off it, and give back what it has of the floor."""
-        joined = self._members.pop(name, None)
+        joined = self._members.remove(name)
         if joined is not None:
             self._run_member(name, joined.participant.release())
             self._seq = max(self._seq, joined.participant.seq)
-            self._run(self._control.occupied(bool(self._members), _now()))
+            self._run(self._control.occupied(len(self._members) > 0, _now()))
         self._left(self.name)
 
     def request(self, name: str, *, priority: int, emergency: bool = False) -> None:
@@ -139,7 +124,7 @@ class Talkgroup:
         Raises:
             LocalProtocolError: no such member.
         """
-        joined = self._joined(name)
+        joined = self._members.need(name)
         if not joined.speaks:
             self._run_member(name, [Refused(Deny.RECEIVE_ONLY)])
             return
@@ -157,7 +142,7 @@ class Talkgroup:
         Raises:
             LocalProtocolError: no such member, or no valid packet.
         """
-        participant = self._joined(name).participant
+        participant = self._members.need(name).participant
         if participant.token is None:
             self._around.counters.add("voice.sent_without_grant")
             return
@@ -168,7 +153,8 @@ class Talkgroup:
         gateway = self._around.gateway
         verdict, actions = self._control.packet(gateway, packet.token, now)
         if verdict is Verdict.PLAY:
-            self._deliver(f"{gateway}/{name}", packet, now, besides=name)
+            confirmed = self._control.is_confirmed(packet.token)
+            self._members.hear(f"{gateway}/{name}", packet, now, confirmed=confirmed, besides=name)
         else:
             self._around.counters.add(f"voice.refused.{verdict.name.lower()}")
         if self._control.connected:
@@ -192,7 +178,7 @@ class Talkgroup:
 
     def close(self) -> None:
         """Give back and clear what is ours, and listen no more."""
-        for name in tuple(self._members):
+        for name in self._members.names():
             self.leave(name)
         topics, gateway = self._around.topics, self._around.gateway
         self._around.control.unsubscribe(topics.floor(self.name, "+"), self._on_state)
@@ -240,7 +226,10 @@ class Talkgroup:
             return
         verdict, actions = self._control.packet(client, packet.token, now)
         if verdict is Verdict.PLAY:
-            self._deliver(self._label(client, packet), packet, now)
+            confirmed = self._control.is_confirmed(packet.token)
+            known = self._control.talker_of(client, packet.token)
+            label = self._labels.label(client, packet.ssrc, known)
+            self._members.hear(label, packet, now, confirmed=confirmed)
         else:
             around.counters.add(f"voice.refused.{verdict.name.lower()}")
         self._run_few(actions)
@@ -334,38 +323,27 @@ class Talkgroup:
             case Tell(answer):
                 self._tell(answer, now)
             case Seen(show):
-                for name, joined in self._members.items():
+                for name, one in self._members.participants():
                     mine = show.talker == f"{around.gateway}/{name}"
-                    self._run_member(name, joined.participant.shown(show.state, mine, show.token))
+                    self._run_member(name, one.shown(show.state, mine, show.token))
             case Changed():
                 _LOGGER.info("%s: the floor is controlled by %s", self.name, self.controller)
-                for name, joined in self._members.items():
-                    self._run_member(name, joined.participant.controller_changed(now))
+                for name, one in self._members.participants():
+                    self._run_member(name, one.controller_changed(now))
             case StoreTerm(term):
                 around.store_term(self.name, term)
             case Stray(what):
                 around.counters.add(f"floor.stray.{what.replace(' ', '_')}")
 
     def _tell(self, answer: Answer, now: float) -> None:
-        client, _, name = answer.talker.partition("/")
-        if client != self._around.gateway:
-            names = []
-        elif name in self._members:
-            names = [name]
-        else:  # a controller that does not know whose packets it has heard knows their token
-            names = [
-                name
-                for name, joined in self._members.items()
-                if answer.op is Op.REVOKED and joined.participant.token == answer.token
-            ]
+        names = self._members.meant(answer, self._around.gateway)
         for name in names:
-            self._run_member(name, self._members[name].participant.answer(answer, now))
+            self._run_member(name, self._members.need(name).participant.answer(answer, now))
         if not names:
             self._around.counters.add("floor.stray.answer_for_nobody")
 
     def _do_member(self, name: str, action: MemberAction) -> None:
         around = self._around
-        joined = self._members.get(name)
         match action:
             case Send(op, seq, priority, emergency):
                 talker = f"{around.gateway}/{name}"
@@ -379,51 +357,18 @@ class Talkgroup:
                     self._run(self._control.gave_back(talker, _now()))
             case Stray(what):
                 around.counters.add(f"floor.stray.{what.replace(' ', '_')}")
-            case _ if joined is None:
-                pass  # it left meanwhile
             case Granted(token, tot):
-                self._call(joined.member.on_granted, self.name, token, tot)
+                self._members.granted(name, token, tot)
             case Refused(cause, retry_after):
-                self._call(joined.member.on_refused, self.name, int(cause), cause.text, retry_after)
-            case Revoked(cause):
-                self._call(joined.member.on_revoked, self.name, int(cause), cause.text)
+                self._members.refused(name, cause, retry_after)
+            case Revoked(revoke):
+                self._members.revoked(name, revoke)
 
     def _look(self) -> None:
         """Notice that the floor has become idle."""
         before, self._state = self._state, self._control.state
         if self._state is State.IDLE and before is not State.IDLE:
-            for joined in tuple(self._members.values()):
-                self._call(joined.member.on_idle, self.name)
-
-    def _deliver(
-        self, talker: str, packet: Packet, arrival: float, *, besides: str | None = None
-    ) -> None:
-        confirmed = self._control.is_confirmed(packet.token)
-        for name, joined in tuple(self._members.items()):
-            if name != besides:
-                self._call(
-                    joined.member.on_packet,
-                    self.name,
-                    talker,
-                    packet,
-                    arrival,
-                    confirmed=confirmed,
-                )
-
-    def _call(self, method: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Tell a member; one that fails harms neither the floor nor another member."""
-        try:
-            method(*args, **kwargs)
-        except Exception:
-            self._around.counters.add("voice.member_failed")
-            _LOGGER.exception("%s: a member failed", self.name)
-
-    def _label(self, client: str, packet: Packet) -> str:
-        ssrc, label = self._labels.get(client, (None, ""))
-        if ssrc != packet.ssrc:
-            label = self._control.talker_of(client, packet.token) or client
-            self._labels[client] = (packet.ssrc, label)
-        return label
+            self._members.idle()
 
     def _since_of(self, show: Show) -> str:
         key = (show.state, show.talker, show.token)
@@ -431,19 +376,13 @@ class Talkgroup:
             self._since = (key, timestamp(time.time()))
         return self._since[1]
 
-    def _joined(self, name: str) -> _Joined:
-        joined = self._members.get(name)
-        if joined is None:
-            raise LocalProtocolError(f"{name} is not on {self.name}")
-        return joined
-
     # Time
 
     def _arm(self) -> None:
         """Be called at the earliest deadline. A timer that is too early only looks again."""
         now = _now()
         times = [self._control.deadline(now)]
-        times += [joined.participant.deadline() for joined in self._members.values()]
+        times += [one.deadline() for _, one in self._members.participants()]
         deadline = min((at for at in times if at is not None), default=None)
         if deadline is None:
             return
@@ -457,8 +396,8 @@ class Talkgroup:
     def _on_time(self) -> None:
         self._timer = None
         now = _now()
-        for name, joined in tuple(self._members.items()):
-            self._run_member(name, joined.participant.tick(now))
+        for name, one in self._members.participants():
+            self._run_member(name, one.tick(now))
         self._run(self._control.tick(now))
 
 

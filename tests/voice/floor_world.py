@@ -3,7 +3,8 @@
 import heapq
 import itertools
 
-from gateway.voice.control import Changed, Control, Publish, Seen, Tell
+from gateway.voice.control import Control
+from gateway.voice.control_actions import Changed, Publish, Seen, Tell
 from gateway.voice.floor_actions import Answer, FloorOptions, Request, StoreTerm, client_of
 from gateway.voice.participant import Granted, Participant, Refused, Revoked, Send
 from gateway.voice.tokens import Verdict

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.voice.causes import Deny, Revoke
-from gateway.voice.control import Control, Publish
+from gateway.voice.control import Control
+from gateway.voice.control_actions import Publish
 from gateway.voice.floor_actions import FloorOptions, Show, State, Stray
 from gateway.voice.participant import Granted, Refused, Revoked
 from gateway.voice.rtp import Token
@@ -326,6 +327,40 @@ def test_floor_state_of_an_offline_controller_counts_as_idle_but_its_term_is_see
 def test_own_floor_state_of_an_earlier_life_is_cleared_by_who_does_not_control():
     control = settled()
     assert control.shown("beta", show(Token(4, 1), talker="beta/x"), 1.0) == [Publish(None)]
+
+
+def test_whoever_knows_a_newer_grant_than_the_controller_shows_tells_it_for_1_s():
+    control = Control("gamma", FloorOptions(), ())
+    control.connection(True, 0.0)
+    both = frozenset(("beta", "gamma"))
+    control.presence(both, both, 0.0)
+    control.shown("beta", show(Token(6, 1), talker="beta/x"), 1.0)
+    three = frozenset(("alpha", "gamma"))
+    control.presence(three, three, 2.0)  # beta has gone, and nobody else knows its term
+    published, *_ = control.shown("alpha", show(Token(5, 3), talker="alpha/x"), 3.0)
+    assert published == Publish(show(Token(6, 1), state=State.IDLE, talker=None))
+    assert control.deadline(3.0) == 4.0
+    assert control.tick(3.999) == []
+    assert control.tick(4.0) == [Publish(None)]
+
+
+def test_newer_grant_is_told_no_longer_once_the_controller_shows_a_newer_one():
+    control = Control("gamma", FloorOptions(), ())
+    control.connection(True, 0.0)
+    both = frozenset(("beta", "gamma"))
+    control.presence(both, both, 0.0)
+    control.shown("beta", show(Token(6, 1), talker="beta/x"), 1.0)
+    control.presence(frozenset(("alpha", "gamma")), frozenset(("alpha", "gamma")), 2.0)
+    control.shown("alpha", show(Token(5, 3), talker="alpha/x"), 3.0)
+    published, *_ = control.shown("alpha", show(Token(7, 1), talker="alpha/x"), 3.1)
+    assert published == Publish(None)
+
+
+def test_replayed_older_state_of_the_same_controller_is_not_answered():
+    control = settled()
+    control.shown("alpha", show(Token(5, 2), talker="alpha/x"), 1.0)
+    assert control.shown("alpha", show(Token(5, 1), talker="alpha/y"), 2.0) == []
+    assert control.packet("alpha", Token(5, 1), 2.0)[0].name == "OLD"
 
 
 # Anything in any order

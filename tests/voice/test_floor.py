@@ -53,9 +53,14 @@ class Table:
     def at(self, seconds):
         """Let ``seconds`` of the test have passed; what fell due on the way, to the instant."""
         told, target = [], 100.0 + seconds
-        while (due := self.floor.deadline()) is not None and due <= target:
+        for _ in range(1000):
+            due = self.floor.deadline()
+            if due is None or due > target:
+                break
             self.now = max(self.now, due)
             told += self.do(self.floor.tick(self.now))
+        else:
+            pytest.fail("a deadline that is not met by its tick")
         self.now = target
         return told
 
@@ -184,7 +189,7 @@ def test_no_media_for_4_s_after_the_grant_ends_the_burst_without_a_revoke():
     assert table.at(3.999) == []
     assert table.shown.state is State.TAKEN
     assert table.at(4.0) == []
-    assert table.shown.state is State.HANG
+    assert table.shown.state is State.IDLE  # nobody has spoken: there is nothing to keep it for
 
 
 def test_no_media_for_0_8_s_after_a_packet_ends_the_burst_without_a_revoke():

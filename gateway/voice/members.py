@@ -1,0 +1,146 @@
+"""The members of one talkgroup on this gateway, and how they are told things."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec
+
+from gateway.errors import LocalProtocolError
+from gateway.ops.counters import Counters
+from gateway.voice.causes import Deny, Revoke
+from gateway.voice.floor_actions import Answer, Op
+from gateway.voice.participant import Participant
+from gateway.voice.rtp import Packet, Token
+from gateway.voice.talkgroup_ports import Member
+
+_LOGGER = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+MAX_LABELS = 256
+"""Clients whose talker's name is remembered; past it the earliest is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A member, and the floor as it has it."""
+
+    member: Member
+    speaks: bool
+    participant: Participant
+
+
+class Labels:
+    """How remote talkers are called; a name stays for an SSRC, also when a better one is learned."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, tuple[int, str]] = {}
+
+    def label(self, client: str, ssrc: int, known: str | None) -> str:
+        """``known`` is the talker's full name where a controller has told it."""
+        before = self._labels.get(client)
+        if before is not None and before[0] == ssrc:
+            return before[1]
+        if before is None and len(self._labels) >= MAX_LABELS:
+            del self._labels[next(iter(self._labels))]
+        self._labels[client] = (ssrc, known or client)
+        return known or client
+
+
+class Members:
+    """Tells members what happens; one that fails harms neither the floor nor another member."""
+
+    def __init__(self, talkgroup: str, counters: Counters) -> None:
+        self._talkgroup = talkgroup
+        self._counters = counters
+        self._joined: dict[str, Joined] = {}
+
+    def __len__(self) -> int:
+        return len(self._joined)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._joined
+
+    def add(self, joined: Joined) -> None:
+        self._joined[joined.member.name] = joined
+
+    def remove(self, name: str) -> Joined | None:
+        return self._joined.pop(name, None)
+
+    def get(self, name: str) -> Joined | None:
+        return self._joined.get(name)
+
+    def need(self, name: str) -> Joined:
+        """The member of that name.
+
+        Raises:
+            LocalProtocolError: there is none.
+        """
+        joined = self._joined.get(name)
+        if joined is None:
+            raise LocalProtocolError(f"{name} is not on {self._talkgroup}")
+        return joined
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._joined)
+
+    def participants(self) -> tuple[tuple[str, Participant], ...]:
+        """Each member's name with its side of the floor."""
+        return tuple((name, joined.participant) for name, joined in self._joined.items())
+
+    def meant(self, answer: Answer, gateway: str) -> list[str]:
+        """Whom an answer is for.
+
+        A controller that was started in the middle of a burst may not know whose packets it has
+        refused; it knows their token.
+        """
+        client, _, name = answer.talker.partition("/")
+        if client != gateway:
+            return []
+        if name in self._joined or answer.op is not Op.REVOKED:
+            return [name] if name in self._joined else []
+        return [name for name, one in self.participants() if one.token == answer.token]
+
+    # Telling
+
+    def granted(self, name: str, token: Token, tot: float) -> None:
+        if (joined := self._joined.get(name)) is not None:
+            self._call(joined.member.on_granted, self._talkgroup, token, tot)
+
+    def refused(self, name: str, cause: Deny, retry_after: float | None) -> None:
+        if (joined := self._joined.get(name)) is not None:
+            told = joined.member.on_refused
+            self._call(told, self._talkgroup, int(cause), cause.text, retry_after)
+
+    def revoked(self, name: str, cause: Revoke) -> None:
+        if (joined := self._joined.get(name)) is not None:
+            self._call(joined.member.on_revoked, self._talkgroup, int(cause), cause.text)
+
+    def idle(self) -> None:
+        """The floor has become idle."""
+        for joined in tuple(self._joined.values()):
+            self._call(joined.member.on_idle, self._talkgroup)
+
+    def hear(
+        self,
+        talker: str,
+        packet: Packet,
+        arrival: float,
+        *,
+        confirmed: bool,
+        besides: str | None = None,
+    ) -> None:
+        """Hand a packet to everybody but ``besides``."""
+        for name, joined in tuple(self._joined.items()):
+            if name != besides:
+                heard = joined.member.on_packet
+                self._call(heard, self._talkgroup, talker, packet, arrival, confirmed=confirmed)
+
+    def _call(self, method: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception:
+            self._counters.add("voice.member_failed")
+            _LOGGER.exception("%s: a member failed", self._talkgroup)

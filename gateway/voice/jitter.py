@@ -47,11 +47,16 @@ _EARLY = 0.0005  # timers fire up to half a millisecond early, and sums of 0.02 
 class Lateness:
     """How late one talker's packets come, over many bursts, and the delay that covers it.
 
-    A histogram that forgets: a sample counts a third after a thousand more (20 s of speech).
+    A histogram that forgets: a sample counts a third after a thousand more (20 s of speech). Of a
+    client that is not known yet it assumes one packet that was `FIRST_TARGET` late, which a hundred
+    on time outweigh (two seconds of speech): a first word is worth more than ten milliseconds.
     """
 
-    MIN_TARGET = 0.008
-    """Seconds; measured: two event loops and a broker on one machine are within 3 ms at p99."""
+    FIRST_TARGET = 0.03
+    """Seconds; measured: on a machine with three times the load it can take, the scheduler holds
+    an event loop up for as long as that often enough to cut first words to pieces."""
+    MIN_TARGET = 0.02
+    """Seconds, one packet; with it speech takes 50 ms one way, capture and coder included."""
     MAX_TARGET = 0.2
     """Seconds; beyond it speech is better late than stretched in advance (rule 4)."""
 
@@ -62,10 +67,10 @@ class Lateness:
 
     def __init__(self) -> None:
         self._bins = [0.0] * (int(self.MAX_TARGET / self._BIN) + 1)
-        self._total = 0.0
+        self._bins[round(self.FIRST_TARGET / self._BIN) - 1] = self._total = 1.0
         self._weight = 1.0
         self._since = 0
-        self.target = self.MIN_TARGET
+        self.target = self.FIRST_TARGET
 
     def add(self, seconds: float) -> None:
         """Learn from one packet; negative counts as 0."""

@@ -78,7 +78,7 @@ async def test_steady_speech_is_one_way_late_by_a_block_the_coder_and_a_short_bu
             for at, block in radio.played
             if np.abs(block).max() > 1000
         )
-        assert first - began <= 0.02 + 0.0065 + 0.001 + 0.008 + 0.02
+        assert first - began <= 0.02 + 0.0065 + 0.001 + 0.03 + 0.02
 
 
 @in_virtual_time

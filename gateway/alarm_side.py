@@ -93,8 +93,9 @@ class AlarmSide:
                 self._start_camera(group, name, endpoint.camera)
 
     async def settled(self) -> None:
-        """Returns once every input is up or reported as faulted."""
+        """Returns once every input and camera is up or reported as faulted."""
         await self._inputs.settled()
+        await self._cameras.settled()
 
     async def stop(self) -> None:
         """Close the inputs; what they have handed over is stored."""

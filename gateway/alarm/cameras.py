@@ -2,7 +2,7 @@
 
 One task per camera: one that is slow, dead, or lies about its format is a fault of its own and
 costs nobody else anything. What a driver raises beyond its port's errors is logged and is a fault
-like any other.
+like any other. One that fails is asked again while there is time: it may only just be opening.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ _LOGGER = logging.getLogger(__name__)
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 
+ASK_AGAIN = 0.2
+"""Seconds after which a camera that gave no picture is asked once more."""
+
+OPEN_PATIENCE = 2.0
+"""Seconds that a start waits for cameras; what is not open by then is reported as a fault."""
+
 Fault = Callable[[str, str | None], None]
 """``(endpoint, fault or None)``: the camera's health has changed."""
 
@@ -31,6 +37,7 @@ Fault = Callable[[str, str | None], None]
 class _Running:
     camera: Camera
     task: asyncio.Task[None]
+    settled: asyncio.Event
     shooting: bool = False
 
 
@@ -43,8 +50,22 @@ class Cameras:
         self._running: dict[str, _Running] = {}
 
     def start(self, group: asyncio.TaskGroup, endpoint: str, camera: Camera) -> None:
-        task = group.create_task(self._keep(endpoint, camera), name=f"camera[{endpoint}]")
-        self._running[endpoint] = _Running(camera, task)
+        settled = asyncio.Event()
+        work = self._keep(endpoint, camera, settled)
+        task = group.create_task(work, name=f"camera[{endpoint}]")
+        self._running[endpoint] = _Running(camera, task, settled)
+
+    async def settled(self) -> None:
+        """Returns once every camera is open or reported as faulted, after `OPEN_PATIENCE` at most."""
+        waiting = [asyncio.ensure_future(one.settled.wait()) for one in self._running.values()]
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=OPEN_PATIENCE)
+        for one in late:
+            one.cancel()
+        for endpoint, running in self._running.items():
+            if not running.settled.is_set():
+                self._fault(endpoint, "is still being opened")
 
     async def stop(self, endpoint: str) -> None:
         running = self._running.pop(endpoint, None)
@@ -78,22 +99,29 @@ class Cameras:
         if running.shooting:
             raise DriverIOError(endpoint, "still busy with the picture before")
         running.shooting = True
+        why = ""
         try:
             async with asyncio.timeout(within):
-                return jpeg.parse(await running.camera.picture(), MAX_PICTURE_BYTES)
+                while True:
+                    try:
+                        return jpeg.parse(await running.camera.picture(), MAX_PICTURE_BYTES)
+                    except DriverIOError as error:
+                        why = f": {error.what}"
+                    await asyncio.sleep(ASK_AGAIN)
         except TimeoutError as error:
-            raise DriverIOError(endpoint, f"none within {within} s") from error
+            raise DriverIOError(endpoint, f"none within {within} s{why}") from error
         except RemoteProtocolError as error:
             raise DriverIOError(endpoint, str(error)) from error
         finally:
             running.shooting = False
 
-    async def _keep(self, endpoint: str, camera: Camera) -> None:
+    async def _keep(self, endpoint: str, camera: Camera, settled: asyncio.Event) -> None:
         pause, said, opened = FIRST_PAUSE, "", False
 
         def ready() -> None:
             nonlocal opened
             opened = True
+            settled.set()
             self._fault(endpoint, None)
 
         while True:
@@ -112,6 +140,7 @@ class Cameras:
             level = logging.WARNING if what != said else logging.DEBUG
             _LOGGER.log(level, "camera[%s]: %s; opening it again", endpoint, what)
             said = what
+            settled.set()
             self._fault(endpoint, what)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

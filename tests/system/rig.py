@@ -263,6 +263,7 @@ class Console:
 
     def __init__(self, port, name="console", password=None, *, tls=None, root="baiying"):
         self.name = name
+        self.port = port
         self.root = root
         self.arrivals = []
         self.refused = None

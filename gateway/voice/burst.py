@@ -19,6 +19,9 @@ RESEND = 1.0
 GRANT_RESENDS = 3
 """How often a grant out of the queue is repeated while no media comes (T20)."""
 
+UNDER_WAY = 1.0
+"""How long packets that were sent before a grant was known may take to come."""
+
 
 @dataclass(slots=True)
 class Burst:
@@ -34,9 +37,19 @@ class Burst:
     _last_media: float = 0.0
     _revoked: float = 0.0
     _sent: float = 0.0
+    _renewed: float = 0.0
 
     def __post_init__(self) -> None:
-        self._sent = self.granted
+        self._sent = self._renewed = self.granted
+
+    def renew(self, token: Token, now: float) -> None:
+        """The same grant goes on under another token."""
+        self.token = token
+        self._renewed = now
+
+    def is_new(self, now: float) -> bool:
+        """Whether packets under its talker's token before may still be on their way."""
+        return now < self._renewed + UNDER_WAY
 
     @property
     def heard(self) -> bool:

@@ -132,7 +132,7 @@ class Floor:
         """A term is on disk (or cannot be put there, and the caller has decided to go on)."""
         if self._terms.stored(term):
             if self._burst is not None and self._burst.cause is None:
-                self._burst.token = self._terms.grant()
+                self._burst.renew(self._terms.grant(), now)
                 self._answer_granted(self._burst, now)
             elif self._burst is not None:
                 self._end(now)  # what a revoked talker still sends has an old token by now
@@ -198,7 +198,9 @@ class Floor:
 
     def stray_media(self, client: str, talker: str, token: Token, now: float) -> list[Action]:
         """Tell a client that sends without a grant, under ``token``, to stop (rule 6)."""
-        last = self._strays.get(client)
+        burst, last = self._burst, self._strays.get(client)
+        if burst is not None and burst.client == client and burst.is_new(now):
+            return []
         if not self._leads or (last is not None and now < last + STRAY_MEDIA_PAUSE):
             return []
         recent = {c: at for c, at in self._strays.items() if now < at + STRAY_MEDIA_PAUSE}

@@ -49,13 +49,14 @@ def gaps(gateway, talker, since, until):
 
 
 def interleaved(gateway):
-    """Whether two talkers were heard in turns, within 0.1 s."""
+    """When two talkers were heard in turns, one, the other, the one, the other, within 0.1 s."""
+    heard = gateway.heard
     return [
         at
-        for (before, one), (_, two), (at, three) in zip(
-            gateway.heard, gateway.heard[1:], gateway.heard[2:], strict=False
+        for (before, one), (_, two), (_, three), (at, four) in zip(
+            heard, heard[1:], heard[2:], heard[3:], strict=False
         )
-        if one == three != two and at - before < 0.1
+        if one == three != two == four and at - before < 0.1
     ]
 
 

@@ -407,6 +407,16 @@ def test_media_without_a_grant_is_answered_with_cause_3_once_a_second():
     assert floor.stray_media("beta", B, Token(1, 1), table.now + 1.0) != []
 
 
+def test_talker_is_not_told_off_for_what_was_under_way_when_it_was_granted_again():
+    table = Table()
+    table.ask(A)
+    table.floor.seen(6, renew=True)
+    table.do(table.floor.stored(7, table.now))
+    for later, told in ((0.999, 0), (1.0, 2)):
+        actions = table.floor.stray_media("alpha", A, Token(1, 1), table.now + later)
+        assert len(actions) == told
+
+
 def test_media_with_an_older_token_of_the_same_client_does_not_count():
     table = Table()
     table.ask(A)

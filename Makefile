@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # What the gateway runs on, and the recorded voices the demo speaks with.
 RUN_PACKAGES := mosquitto libopus0 libportaudio2 espeak-ng alsa-utils
 # What the tests use as the other side: real clients, sound servers, cameras.
-TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd openssl gcc libc6-dev \
+TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester openssl gcc libc6-dev \
 	systemd iproute2 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly python3-gi
 # What the guest with hardware of its own is made of.
 VM_PACKAGES := $(TEST_PACKAGES) qemu-system-x86 busybox-static kmod cpio make linux-image-amd64 linux-headers-amd64 linux-source
@@ -50,7 +50,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "setup: installing Python packages into $(VENV)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or later is needed; name one with PYTHON="; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[video,dev]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[video,sip,dev]'
 	@touch $@
 
 demo: $(STAMP)

@@ -37,6 +37,7 @@ _BUILT_IN: dict[str, dict[str, _Paths]] = {
         "soundcard": _Paths(
             "drivers.soundcard.driver:SoundCard", "drivers.soundcard.options:SoundCardOptions"
         ),
+        "sip": _Paths("drivers.sip.driver:SipAudio", "drivers.sip.options:SipOptions"),
         "udp": _Paths("drivers.virtual.udp:UdpAudio", "drivers.virtual.options:UdpAudioOptions"),
         "file": _Paths(
             "drivers.virtual.file_audio:FileAudio", "drivers.virtual.options:FileAudioOptions"

@@ -1,0 +1,1 @@
+"""Intercoms and telephones that speak SIP."""

@@ -140,7 +140,7 @@ def downlink(packets: list[bytes]) -> float:
         now = 0.0
         for data in packets:
             now += 0.02
-            playout.packet("police", "a/b", Packet.from_bytes(data), now)
+            playout.packet("police", "a/b", Packet.from_bytes(data), now, confirmed=True)
             playout._tick(now + 0.009)
 
     return best(run, len(packets))

@@ -107,7 +107,9 @@ class _Device:
 
 
 class _Line:
-    def keepalive(self, token: Token, tot: float, talkgroup: str) -> None:
+    def keepalive(
+        self, token: Token, tot: float, talkgroup: str, *, confirmed: bool = True
+    ) -> None:
         pass
 
     def unkey(self) -> None:

@@ -252,7 +252,12 @@ class Arrival:
 
     @property
     def body(self):
-        return json.loads(self.payload)
+        """The JSON object; empty where the payload is none."""
+        try:
+            value = json.loads(self.payload)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
 
 
 class Console:
@@ -441,6 +446,7 @@ def _page(incident, fields):
     return lambda one: (
         one.topic[0] == "group"
         and one.topic[2] == "page"
+        and "id" in one.body
         and (incident is None or one.body["incident"] == incident)
         and all(one.body[key] == value for key, value in fields.items())
     )

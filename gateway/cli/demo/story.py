@@ -134,13 +134,6 @@ async def press(stage: Stage) -> bool:
     t = stage.timeline
     stage.pressed, acknowledged = await stage.panel.send(PRESS)
     t.start(stage.pressed)
-    t.step(
-        "panel",
-        "the receiver has its ACK: the press is on disk",
-        True,
-        acknowledged,
-        press_to_ack_ms=ms(acknowledged - stage.pressed),
-    )
     opened = await stage.observer.expect(state(), 5, since=stage.pressed)
     pages = await stage.observer.expect(page(level=1), 5, count=3, since=stage.pressed)
     if not t.step(
@@ -156,6 +149,13 @@ async def press(stage: Stage) -> bool:
         pages[-1].at if pages else None,
         press_to_pages_ms=ms(pages[-1].at - stage.pressed) if pages else None,
         spread_ms=ms(spread),
+    )
+    t.step(
+        "panel",
+        "the receiver has its ACK: the press is on disk",
+        True,
+        acknowledged,
+        press_to_ack_ms=ms(acknowledged - stage.pressed),
     )
     received = await stage.observer.expect(
         state(lambda one: all(one["groups"].get(name, {}).get("received") for name in GROUPS)), 5

@@ -174,6 +174,9 @@ class Endpoint:
                         await self._serve(stream)
                 except DriverError as error:
                     self._report(error.what)
+                except Exception as error:  # a defect of the driver: this device's fault alone
+                    _LOGGER.exception("%s: the audio device's driver failed", self.name)
+                    self._report(repr(error))
                 if _now() - began > _LONGEST_PAUSE:
                     pause = _FIRST_PAUSE
                 await asyncio.sleep(pause)

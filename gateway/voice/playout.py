@@ -127,6 +127,9 @@ class Playout:
                 self._stream.write(block)
         except DriverIOError as error:
             self._broken(error)
+        except Exception as error:  # a defect of the driver: the device is opened anew
+            _LOGGER.exception("%s: the audio device's driver failed", self._name)
+            self._broken(DriverIOError(self._name, repr(error)))
 
     def _settle(self) -> None:
         """Bring line, ticker and listeners to what the machine says."""

@@ -26,6 +26,7 @@ class Radio:
         self.absent = False
         self._captured = asyncio.Queue()
         self._unplugged = False
+        self._defect = False
 
     # the driver's side
 
@@ -42,9 +43,14 @@ class Radio:
         block = await self._captured.get()
         if block is None:
             raise DriverIOError("radio", "the device is gone")
+        if block is self:
+            raise ZeroDivisionError
         return block
 
     def write(self, block):
+        if self._defect:
+            self._defect = False
+            raise ZeroDivisionError
         if self._unplugged:
             raise DriverIOError("radio", "the device is gone")
         assert block.dtype == np.int16
@@ -58,6 +64,13 @@ class Radio:
 
     def unplug(self):
         self._captured.put_nowait(None)
+
+    def have_a_defect(self, side):
+        """The driver raises what no driver should."""
+        if side == "capture":
+            self._captured.put_nowait(self)
+        else:
+            self._defect = True
 
     def unplug_speaker(self):
         self._unplugged = True

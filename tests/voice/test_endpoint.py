@@ -409,6 +409,24 @@ async def test_a_device_that_vanishes_is_released_at_once_reported_and_opened_ag
         assert line.keyed  # and the burst is entered late
 
 
+@pytest.mark.parametrize("side", ["capture", "playback"])
+@in_virtual_time
+async def test_a_drivers_defect_is_a_fault_of_its_device_and_the_device_is_opened_again(side):
+    async with World() as world:
+        (_, mic, squelch), (endpoint, radio, line) = await two(world)
+        squelch.open_squelch()
+        await speak(mic, tone(0.2))
+        radio.have_a_defect(side)
+        await speak(mic, tone(0.1))
+        assert not line.keyed
+        assert len(endpoint.facts.faults) == 1
+        assert "ZeroDivisionError" in endpoint.facts.faults[0]
+        await speak(mic, tone(0.4))
+        assert radio.opened == 2
+        assert endpoint.facts.faults == ()
+        assert line.keyed
+
+
 @in_virtual_time
 async def test_a_talkers_device_that_vanishes_gives_the_floor_back():
     async with World() as world:

@@ -94,6 +94,7 @@ class Gateway:
         voice = VoiceSide(shared, settings, links.voice, roster.roster, journal)
         alarm = AlarmSide(shared, settings, journal, links.media, voice.incident)
         roster.changed = voice.roster_changed
+        roster.has_endpoint = shared.states.__contains__
         requests = AlarmRequests(alarm.desk, alarm.responder)
         liveness = Liveness(self._notifier)
         for name, endpoint in settings.endpoints.items():

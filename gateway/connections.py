@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -82,6 +82,9 @@ class RosterFeed:
     def __init__(self, links: Connections) -> None:
         self.roster = Roster()
         self.changed = _nothing
+        self.has_endpoint: Callable[[str], bool] = lambda _: True
+        """Whether this gateway has an endpoint of that name now."""
+        self._control = links.control
         self._topics = links.topics
         self._gateway = links.gateway
         self._counters = links.counters
@@ -112,6 +115,11 @@ class RosterFeed:
     def _endpoint(self, incoming: Incoming) -> None:
         levels = self._topics.levels(incoming.topic)
         if levels is None:
+            return
+        if levels[1] == self._gateway and not self.has_endpoint(levels[3]):
+            # Of an earlier run, with an endpoint that was taken out while we were down.
+            if incoming.payload:
+                self._control.set_retained(incoming.topic, b"")
             return
         try:
             state = decode(EndpointState, incoming.payload) if incoming.payload else None

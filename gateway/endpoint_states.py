@@ -60,6 +60,9 @@ class EndpointStates:
         self._facts: dict[str, _Facts] = {}
         self._dirty: set[str] = set()
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._facts
+
     def add(self, name: str, kind: str, site: str) -> None:
         """An endpoint that there is from now on, or whose kind or site has changed."""
         facts = self._facts.setdefault(name, _Facts(kind, site))

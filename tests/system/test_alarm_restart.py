@@ -259,6 +259,20 @@ def test_a_button_taken_out_while_its_incident_runs_can_still_be_closed(world):
     assert event["category"] == "trouble"
 
 
+def test_an_endpoint_taken_out_while_the_gateway_was_down_leaves_no_state_behind(world):
+    zone = world.zone()
+    world.gateway.stop()
+    world.write(buttons=BUTTONS.replace(rig.button(zone), ""))
+    mark = world.console.mark
+    world.gateway.start()
+    world.console.expect(
+        lambda one: (
+            one.topic == ("gateway", "zju1", "endpoint", f"button-{zone}") and not one.payload
+        ),
+        since=mark,
+    )
+
+
 def test_groups_served_change_with_a_reload(world):
     console = world.console
     world.write(serves=STREET)

@@ -91,7 +91,7 @@ class InputSupervisor:
                 await self._driver.run(self._sink)
             except DriverError as error:
                 what = error.what
-            except Exception as error:  # a driver's defect is that device's fault, and nobody else's
+            except Exception as error:  # a driver's defect is its device's fault alone
                 _LOGGER.exception("input[%s]: the driver failed", self._name)
                 what = repr(error)
             if self._sink.opened:

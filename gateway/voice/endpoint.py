@@ -266,8 +266,12 @@ class Endpoint:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._capture(stream), name=f"endpoint[{self.name}].capture")
                 group.create_task(self._watch(self._broken), name=f"endpoint[{self.name}].playback")
-        except* DriverError as errors:
-            raise _first(errors) from None
+        # No `except*`: until Python 3.11.4 it wraps what is raised from it in a group of its own.
+        except ExceptionGroup as errors:
+            failed, others = errors.split(DriverError)
+            if failed is None or others is not None:
+                raise
+            raise _first(failed) from None
         finally:
             # The line goes down before anything else can fail.
             self._playout.detach(_now())

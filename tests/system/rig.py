@@ -513,6 +513,12 @@ def signals(data_dir):
         ]
 
 
+def published(data_dir):
+    """Ids of the AlarmEvents that the journal has as acknowledged by a broker."""
+    with contextlib.closing(journal(data_dir)) as rows:
+        return {key for (key,) in rows.execute("SELECT key FROM events WHERE kind='published'")}
+
+
 DISTRICT = """\
 sites:
   zju1: {name: 浙大一院, class: hospital, street: xiaoying, grid: xiaoying-03, position: [30.2573, 120.1776]}

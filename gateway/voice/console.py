@@ -138,8 +138,12 @@ class ConsoleTalk:
         """A refusal is final for a command."""
 
 
+_PAUSE_BLOCKS = 5
+"""So much later than real time is a pause; less is a tick that came a little late or early."""
+
+
 class _Recording:
-    """An `AudioStream` that keeps real time: pauses become silence."""
+    """An `AudioStream` that keeps real time: pauses become silence, and speech stays in one piece."""
 
     def __init__(self, rate_hz: int, write: Callable[[bytes], None]) -> None:
         self._rate_hz = rate_hz
@@ -164,16 +168,20 @@ class _Recording:
         raise DriverIOError("listen", "captures nothing", transient=False)
 
     def write(self, block: NDArray[np.int16]) -> None:
-        self.fill()
+        if self._missing() > _PAUSE_BLOCKS:
+            self.fill()
         self._write(block.astype("<i2").tobytes())
         self._blocks += 1
 
     def fill(self) -> None:
         """Silence up to now."""
-        missing = int((time.monotonic() - self._began) / BLOCK) - self._blocks
+        missing = max(0, self._missing())
         for _ in range(missing):
             self._write(self._silence)
-        self._blocks += max(0, missing)
+        self._blocks += missing
+
+    def _missing(self) -> int:
+        return int((time.monotonic() - self._began) / BLOCK) - self._blocks
 
 
 class ConsoleListen:

@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 import tty
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+
+from gateway.cli.demo import sound
 
 RATE_HZ = 16_000
 BLOCK = RATE_HZ // 50
@@ -151,6 +154,13 @@ def opus_samples(payloads, rate_hz=RATE_HZ):
     return soxr.resample(sound, 48_000, rate_hz)
 
 
+def likeness(heard, said):
+    """Of the worst 300 ms of ``said``, the first and the last among them, to what was heard."""
+    silence = np.zeros(RATE_HZ // 2, np.int16)
+    found = sound.find(np.concatenate((silence, heard, silence)), said)
+    return 0.0 if found is None else found.worst
+
+
 @dataclass(frozen=True)
 class Arrival:
     at: float
@@ -158,6 +168,7 @@ class Arrival:
     topic: str
     payload: bytes
     retain: bool
+    expiry: int | None = None
 
     @property
     def levels(self):
@@ -165,7 +176,12 @@ class Arrival:
 
     @property
     def json(self):
-        return json.loads(self.payload)
+        """Its payload, and nothing where it has none."""
+        try:
+            value = json.loads(self.payload)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
 
 
 class Client:
@@ -190,7 +206,12 @@ class Client:
     def _message(self, _client, _data, message):
         self.arrivals.append(
             Arrival(
-                time.monotonic(), time.time(), message.topic, bytes(message.payload), message.retain
+                time.monotonic(),
+                time.time(),
+                message.topic,
+                bytes(message.payload),
+                message.retain,
+                getattr(message.properties, "MessageExpiryInterval", None),
             )
         )
 
@@ -231,7 +252,16 @@ class Client:
 
     # As a talker
 
-    def ask(self, talkgroup, *, op="request", talker="radio", priority=100, emergency=False, retain=False):
+    def ask(
+        self,
+        talkgroup,
+        *,
+        op="request",
+        talker="radio",
+        priority=100,
+        emergency=False,
+        retain=False,
+    ):
         """Publish a FloorRequest; its seq."""
         seq = next(self._numbers)
         self.publish(
@@ -245,14 +275,14 @@ class Client:
     async def answer(self, seq, within=2.0, **wanted):
         def look():
             return [
-                one
-                for one in self.find("answer", seq=seq, **wanted)
-                if one.levels[3] == self.name
+                one for one in self.find("answer", seq=seq, **wanted) if one.levels[3] == self.name
             ]
 
         return (await until(look, within, f"no answer to {seq} within {within} s"))[0]
 
-    async def speak(self, talkgroup, packets, token, *, ssrc=None, first=None, last=True, pace=0.02):
+    async def speak(
+        self, talkgroup, packets, token, *, ssrc=None, first=None, last=True, pace=0.02
+    ):
         """Send Opus packets at the pace of speech."""
         ssrc = secrets.randbits(32) if ssrc is None else ssrc
         first = secrets.randbits(16) if first is None else first
@@ -334,7 +364,9 @@ class Gateway:
         before = len(re.findall("reload: (done|refused)", self.said()))
         self.process.send_signal(signal.SIGHUP)
         await until(
-            lambda: len(re.findall("reload: (done|refused)", self.said())) > before, within, "reload"
+            lambda: len(re.findall("reload: (done|refused)", self.said())) > before,
+            within,
+            "reload",
         )
 
 
@@ -350,6 +382,7 @@ class Radio(asyncio.DatagramProtocol):
         self.ptt = []  # (monotonic, keyed)
         self.mute = False  # a microphone that sends no datagram at all
         self._speech = []
+        self._ended = threading.Event()
         self._terminal = -1
 
     def yaml(self, talkgroup="tg", *, more="", squelch="pty", ptt=True):
@@ -369,11 +402,13 @@ class Radio(asyncio.DatagramProtocol):
         self._transport, _ = await loop.create_datagram_endpoint(
             lambda: self, local_addr=("127.0.0.1", self.send_port)
         )
-        self._task = loop.create_task(self._microphone())
+        self._thread = threading.Thread(target=self._microphone, daemon=True)
+        self._thread.start()
         return self
 
     async def __aexit__(self, *_):
-        self._task.cancel()
+        self._ended.set()
+        self._thread.join()
         self._transport.close()
         self.unplug()
 
@@ -425,21 +460,24 @@ class Radio(asyncio.DatagramProtocol):
         def look():
             return [at for at, on in self.ptt if on is keyed and at >= since]
 
-        found = await until(look, within, f"{self.name}: PTT not {'keyed' if keyed else 'released'}")
+        found = await until(
+            look, within, f"{self.name}: PTT not {'keyed' if keyed else 'released'}"
+        )
         return found[0]
 
     def datagram_received(self, data, addr):
         self.heard.append((time.monotonic(), np.frombuffer(data, "<i2")))
 
-    async def _microphone(self):
+    def _microphone(self):
+        """A thread of its own, for a microphone does not wait while a test thinks."""
         silence = np.zeros(BLOCK, np.int16)
         due = time.monotonic()
-        while True:
-            block = self._speech.pop(0) if self._speech else silence
-            if not self.mute:
-                self._transport.sendto(block.astype("<i2").tobytes(), ("127.0.0.1", self.listen_port))
-            due += 0.02
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not self._ended.wait(max(0.0, due - time.monotonic())):
+                block = self._speech.pop(0) if self._speech else silence
+                if not self.mute:
+                    sender.sendto(block.astype("<i2").tobytes(), ("127.0.0.1", self.listen_port))
+                due += 0.02
 
     def _letters(self):
         at = time.monotonic()

@@ -80,6 +80,8 @@ async def mosquitto(configuration: Path) -> AsyncIterator[asyncio.subprocess.Pro
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            # Debian's mosquitto would tell systemd that we are ready.
+            env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
         )
     except OSError as error:  # no memory, no descriptors: may pass
         raise BrokerError(f"cannot start mosquitto: {error}") from error
@@ -136,16 +138,15 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         return
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
+    # No asyncio.timeout: in a task that is being cancelled it works from Python 3.11.3 on only.
+    ended = asyncio.ensure_future(process.wait())
     try:
-        async with asyncio.timeout(_STOP_TIMEOUT):
-            await process.wait()
-    except TimeoutError:
-        pass
+        await asyncio.wait({ended}, timeout=_STOP_TIMEOUT)
     finally:  # also when we are cancelled once more: never leave it behind
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-    await process.wait()
+    await ended
 
 
 def _running_on(configuration: Path) -> set[int]:

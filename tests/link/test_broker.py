@@ -299,6 +299,19 @@ async def test_missing_mosquitto_is_an_error_that_says_what_to_install(broker_op
         await EmbeddedBroker(broker_options).run()
 
 
+async def test_broker_does_not_tell_systemd_that_the_gateway_is_ready(
+    broker_options, monkeypatch, tmp_path
+):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        async with EmbeddedBroker(broker_options).running():
+            pass
+        with pytest.raises(BlockingIOError):  # it has ended, and has said nothing
+            systemd.recv(4096)
+
+
 PARENT = """
 import asyncio, sys
 from pathlib import Path

@@ -189,11 +189,11 @@ def _password(name: str, path: Path) -> str:
 async def _end(process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
+    # No asyncio.timeout: in a task that is being cancelled it works from Python 3.11.3 on only.
+    ended = asyncio.ensure_future(process.wait())
     try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                await process.wait()
+        await asyncio.wait({ended}, timeout=FAREWELL)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    await process.wait()
+    await ended

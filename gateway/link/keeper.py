@@ -84,12 +84,15 @@ class Keeper:
             self._down()
 
     async def _leave(self, connection: Connection) -> None:
-        try:
-            if self._farewell is not None:
-                async with asyncio.timeout(FAREWELL_TIMEOUT):
-                    await self._farewell(connection)
-        except (LinkError, TimeoutError) as error:
-            _LOGGER.debug("%s: no farewell: %s", self.client_id, error)
+        if self._farewell is not None:
+            # No asyncio.timeout: in a task that is being cancelled it works from Python 3.11.3 on only.
+            said = asyncio.ensure_future(self._farewell(connection))
+            await asyncio.wait({said}, timeout=FAREWELL_TIMEOUT)
+            said.cancel()
+            try:
+                await said
+            except (LinkError, asyncio.CancelledError) as error:
+                _LOGGER.debug("%s: no farewell: %s", self.client_id, error)
         await connection.close(FAREWELL_TIMEOUT)
 
     def _hello(self) -> mqtt5.ConnectPacket:

@@ -5,6 +5,7 @@ has come out of the loudspeaker.
 """
 
 import asyncio
+import importlib.util
 import socket
 import time
 import wave
@@ -12,11 +13,13 @@ import wave
 import numpy as np
 import pytest
 
+from drivers.sip.options import SipOptions
 from drivers.soundcard.options import SoundCardOptions
 from drivers.virtual.file_audio import FileAudio
 from drivers.virtual.options import FileAudioOptions, UdpAudioOptions
 from drivers.virtual.udp import UdpAudio
 from tests.drivers.pulse import Pulse
+from tests.drivers.sip_peer import ANSWER, HUNG_UP, Rtp, sipp
 
 
 class UdpRig:
@@ -122,8 +125,44 @@ class SoundCardRig:
         self.pulse.kill()
 
 
+class SipRig:
+    """A door station: its signalling by sipp, its audio PCMU in RTP."""
+
+    rate_hz = 8_000
+
+    def __init__(self, folder):
+        if importlib.util.find_spec("baresip") is None:
+            pytest.skip("the extra `sip` is not installed")
+        self.rtp = Rtp()
+        scenario = ANSWER.format(then=HUNG_UP)
+        self.sipp, self.port = sipp(folder, scenario, "-key", "rtp", str(self.rtp.port))
+
+    def device(self):
+        from drivers.sip.driver import SipAudio
+
+        call = f"sip:door@127.0.0.1:{self.port}"
+        return SipAudio("radio", SipOptions(call=call, rate_hz=self.rate_hz))
+
+    async def speak(self):
+        while True:
+            self.rtp.speak(5_000)
+            await asyncio.sleep(0.02)
+
+    def heard(self):
+        return self.rtp.heard()
+
+    def end(self):
+        self.sipp.kill()
+        self.rtp.close()
+
+
 @pytest.fixture(
-    params=[UdpRig, FileRig, pytest.param(SoundCardRig, marks=pytest.mark.system)],
+    params=[
+        UdpRig,
+        FileRig,
+        pytest.param(SoundCardRig, marks=pytest.mark.system),
+        pytest.param(SipRig, marks=pytest.mark.system),
+    ],
     ids=lambda rig: rig.__name__,
 )
 async def rig(request, tmp_path, monkeypatch):

@@ -38,7 +38,8 @@ class _Running:
     camera: Camera
     task: asyncio.Task[None]
     settled: asyncio.Event
-    shooting: bool = False
+    shot: asyncio.Future[jpeg.Picture] | None = None
+    """The picture being taken now, for all who want one meanwhile."""
 
 
 class Cameras:
@@ -96,15 +97,19 @@ class Cameras:
 
     async def _shoot(self, endpoint: str, within: float) -> jpeg.Picture:
         running = self._running[endpoint]
-        if running.shooting:
-            raise DriverIOError(endpoint, "still busy with the picture before")
-        running.shooting = True
+        if running.shot is None or running.shot.done():
+            running.shot = asyncio.ensure_future(self._take(endpoint, running.camera, within))
+        # Two presses at one camera share its picture; neither ends it for the other.
+        return await asyncio.shield(running.shot)
+
+    @staticmethod
+    async def _take(endpoint: str, camera: Camera, within: float) -> jpeg.Picture:
         why = ""
         try:
             async with asyncio.timeout(within):
                 while True:
                     try:
-                        return jpeg.parse(await running.camera.picture(), MAX_PICTURE_BYTES)
+                        return jpeg.parse(await camera.picture(), MAX_PICTURE_BYTES)
                     except DriverIOError as error:
                         why = f": {error.what}"
                     await asyncio.sleep(ASK_AGAIN)
@@ -112,8 +117,6 @@ class Cameras:
             raise DriverIOError(endpoint, f"none within {within} s{why}") from error
         except RemoteProtocolError as error:
             raise DriverIOError(endpoint, str(error)) from error
-        finally:
-            running.shooting = False
 
     async def _keep(self, endpoint: str, camera: Camera, settled: asyncio.Event) -> None:
         pause, said, opened = FIRST_PAUSE, "", False

@@ -80,6 +80,8 @@ async def mosquitto(configuration: Path) -> AsyncIterator[asyncio.subprocess.Pro
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            # A terminal's Ctrl-C is for the daemon, which says goodbye before it stops its broker.
+            start_new_session=True,
             # Debian's mosquitto would tell systemd that we are ready.
             env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
         )

@@ -149,6 +149,11 @@ async def test_bad_users_file_is_named_with_its_line(broker_options, tmp_path):
         await broker.run()
 
 
+async def test_terminals_ctrl_c_does_not_reach_the_broker(broker):
+    """The kernel sends it to the terminal's process group; the gateway's goodbye needs the broker."""
+    assert os.getpgid(broker.pid) != os.getpgrp()
+
+
 async def test_passwords_are_private_and_outlive_a_restart(broker_options):
     async with EmbeddedBroker(broker_options).running() as broker:
         first = broker.credentials("zju1")

@@ -106,13 +106,13 @@ def listen(
     rate_hz = 16_000
     until = None if seconds is None else time.monotonic() + seconds
     recording = None
-    if out is not None:
-        recording = wave.open(str(out), "wb")  # noqa: SIM115 - closed in finally
-        recording.setparams((1, 2, rate_hz, 0, "NONE", ""))
     try:
         with ControlClient(socket_of(config)) as client, _asked_to_stop(client.end_audio):
             client.ask("listen", talkgroup=talkgroup, rate_hz=rate_hz, seconds=seconds)
             for event in client.frames():
+                # Not before the gateway listens: a refusal leaves an earlier recording alone.
+                if out is not None and recording is None:
+                    recording = _new_wav(out, rate_hz)
                 if isinstance(event, bytes):
                     if recording is not None:
                         recording.writeframes(event)
@@ -127,6 +127,21 @@ def listen(
             recording.close()
             if not as_json:
                 print(f"recorded: {out}")
+
+
+def _new_wav(out: Path, rate_hz: int) -> wave.Wave_write:
+    """An empty recording, mono and 16 bit.
+
+    Raises:
+        CallError: the file cannot be written.
+    """
+    try:
+        out.open("wb").close()  # where `wave` cannot, its half-made writer complains once more
+    except OSError as error:
+        raise CallError(f"{out}: cannot be written: {error.strerror}") from error
+    recording = wave.open(str(out), "wb")  # noqa: SIM115 - closed by its user
+    recording.setparams((1, 2, rate_hz, 0, "NONE", ""))
+    return recording
 
 
 @contextlib.contextmanager
@@ -189,12 +204,21 @@ def incident(config: Path | None, incident_id: str, *, as_json: bool) -> None:
     for key, value in state.items():
         if key in ("groups", "applied", "v"):
             continue
-        print(
-            f"{key:12} {value if not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)}"
-        )
+        print(f"{key:12} {_shown(value)}")
     for name, group in state["groups"].items():
         told = ", ".join(f"{key} {value}" for key, value in group.items() if value is not None)
         print(f"group        {name}: {told}")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def act(

@@ -87,17 +87,24 @@ def _empty(out: Path) -> None:
     """Make ``out`` ready; only what an earlier demo left there is removed.
 
     Raises:
-        BaiyingError: the folder has files of somebody else.
+        BaiyingError: the folder has files of somebody else, or cannot be written.
     """
     mark = out / _MARK
-    if out.exists() and any(out.iterdir()) and not mark.exists():
-        raise BaiyingError(f"{out} is not empty and not a demo's; name another folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    for part in _PARTS:
-        shutil.rmtree(out / part, ignore_errors=True)
-    mark.write_text(
-        "made by `baiying demo`, which empties this folder when it runs again\n", "utf-8"
-    )
+    try:
+        if out.exists() and any(out.iterdir()) and not mark.exists():
+            raise BaiyingError(
+                f"{out} is not empty and not a demo's; name another folder with --out"
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        for part in _PARTS:
+            shutil.rmtree(out / part, ignore_errors=True)
+        mark.write_text(
+            "made by `baiying demo`, which empties this folder when it runs again\n", "utf-8"
+        )
+    except OSError as error:
+        raise BaiyingError(
+            f"{out} cannot be used: {error.strerror}; name another folder with --out"
+        ) from error
 
 
 def _summary(timeline: Timeline, out: Path, took: float, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ commands, so that `--help` and `press` do not wait for audio libraries.
 
 from __future__ import annotations
 
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -363,6 +364,9 @@ def incident_close(
 
 def main() -> NoReturn:
     """Entry point of the `baiying` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names in Chinese, on a terminal without it
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="baiying")
     except ConfigError as error:

@@ -212,3 +212,17 @@ def test_explain_of_a_wrong_file_prints_its_problems_and_ends_with_2(baiying, tm
     done = baiying("explain", "a.yaml", "-e", "b", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("a.yaml:2:1: x: unknown key")
+
+
+def test_names_in_chinese_do_not_stop_a_terminal_that_cannot_show_them():
+    words = ["explain", str(CONFIG / "hospital.yaml"), "--endpoint", "south-gate-button"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from gateway.cli.main import main; main()", *words],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u6d59" in done.stdout

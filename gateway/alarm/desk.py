@@ -281,11 +281,11 @@ class Desk:
         incident, answer = done
         self._counters.add(f"alarm.actions_{answer.outcome}")
         _LOGGER.info(
-            "incident %s: %s by %s of %s %s%s",
+            "incident %s: %s by %s%s %s%s",
             incident.id,
             action.action,
             action.by,
-            action.group,
+            f" of {action.group}" if action.group else "",
             answer.outcome,
             f": {answer.reason}" if answer.reason else "",
         )

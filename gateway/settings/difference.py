@@ -66,7 +66,7 @@ class Difference:
                 parts.append("plans in another order" if part.name == "plan_order" else part.name)
         if self.restart:
             parts.append(f"needs a restart: {', '.join(self.restart)}")
-        return "; ".join(parts) or "nothing"
+        return "; ".join(parts) or "nothing has changed"
 
 
 def difference(old: Settings, new: Settings) -> Difference:

@@ -327,7 +327,9 @@ class Talkgroup:
                     mine = show.talker == f"{around.gateway}/{name}"
                     self._run_member(name, one.shown(show.state, mine, show.token))
             case Changed():
-                _LOGGER.info("%s: the floor is controlled by %s", self.name, self.controller)
+                _LOGGER.info(
+                    "%s: the floor is controlled by %s", self.name, self.controller or "nobody"
+                )
                 for name, one in self._members.participants():
                     self._run_member(name, one.controller_changed(now))
             case StoreTerm(term):

@@ -24,7 +24,7 @@ def settings_of(bench, contract):
 def test_a_file_that_was_only_rewritten_changes_nothing(settings_of):
     found = difference(settings_of(), settings_of(("tot_s: 30,", "tot_s: 30.0, # the same\n   ")))
     assert not found
-    assert str(found) == "nothing"
+    assert str(found) == "nothing has changed"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ help:
 	@echo 'make check   ruff, mypy --strict, formatting'
 	@echo 'make bench   measure; one JSON line each'
 	@echo 'make test-vm tests on emulated hardware, in a virtual machine'
+	@echo 'make format  let ruff mend and format'
 	@echo 'make setup   only install what these need'
+	@echo 'make clean   remove what was installed and cached here'
 
 # $(call packages,LIST): install the Debian packages of LIST that are missing.
 define packages

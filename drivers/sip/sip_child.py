@@ -15,9 +15,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import baresip
@@ -393,6 +395,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the C library prints is no frame
     with contextlib.suppress(asyncio.IncompleteReadError):
         asyncio.run(_main(os.dup(sys.stdin.fileno()), outlet_fd))
+    with contextlib.suppress(OSError):
+        Path(tempfile.gettempdir()).rmdir()  # ours alone; who made it may have been killed
     os._exit(0)  # the stack's threads may hang
 
 

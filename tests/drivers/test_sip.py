@@ -273,7 +273,7 @@ async def test_a_stack_that_crashes_or_hangs_is_an_error_within_a_second(signum,
     assert not Path(f"/proc/{child}").exists()
 
 
-async def test_a_gateway_that_is_killed_leaves_no_call_and_no_process(peers, tmp_path):
+async def test_a_gateway_that_is_killed_leaves_neither_call_nor_files(peers, tmp_path):
     """The process notices the end of its input, hangs up and ends."""
     rtp = peers.rtp()
     sipp, port = peers.sipp(ANSWER.format(then=HUNG_UP), "-m", "1", "-key", "rtp", str(rtp.port))
@@ -287,6 +287,14 @@ async def test_a_gateway_that_is_killed_leaves_no_call_and_no_process(peers, tmp
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"
     )
-    gateway = sip_peer.Process(tmp_path / "gateway.log", sys.executable, "-c", program)
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    gateway = sip_peer.Process(
+        *(tmp_path / "gateway.log", sys.executable, "-c", program),
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
     assert await asyncio.to_thread(gateway.wait, 10) == -signal.SIGKILL
     assert await asyncio.to_thread(sipp.wait, 5) == 0, sipp.text()
+    async with asyncio.timeout(3):
+        while list(folder.iterdir()):
+            await asyncio.sleep(0.05)

@@ -430,7 +430,8 @@ class Radio(asyncio.DatagramProtocol):
         return bool(self.ptt) and self.ptt[-1][1]
 
     def squelch(self, is_open):
-        os.write(self._terminal, b"O" if is_open else b"Z")
+        with contextlib.suppress(OSError):  # the other end is gone
+            os.write(self._terminal, b"O" if is_open else b"Z")
 
     async def say(self, samples):
         """Into the microphone, block by block; returns when the last block has been captured."""
@@ -450,8 +451,9 @@ class Radio(asyncio.DatagramProtocol):
         self.squelch(False)
         return at
 
-    def sound(self, since=0.0):
-        blocks = [block for at, block in self.heard if at >= since]
+    def sound(self, since=0.0, length=float("inf")):
+        """What came out of the loudspeaker from then on, for ``length`` seconds."""
+        blocks = [block for at, block in self.heard if since <= at < since + length]
         return np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
 
     async def becomes(self, keyed, *, since=0.0, within=2.0):

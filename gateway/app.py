@@ -133,7 +133,14 @@ class Gateway:
             async with asyncio.timeout(BROKER_PATIENCE):
                 await links.reached.wait()
         broker = "broker reached" if links.reached.is_set() else "broker not reached yet"
-        status = f"{len(self._settings.inputs)} inputs, {len(self._settings.endpoints)} endpoints, {broker}"
+        counts = (
+            f"{number} {word}" if number != 1 else f"1 {word.removesuffix('s')}"
+            for number, word in (
+                (len(self._settings.inputs), "inputs"),
+                (len(self._settings.endpoints), "endpoints"),
+            )
+        )
+        status = f"{', '.join(counts)}, {broker}"
         _LOGGER.info("gateway %s ready: %s", self._settings.gateway, status)
         self._notifier.ready(status)
 

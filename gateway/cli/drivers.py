@@ -32,7 +32,11 @@ def _look(family: str, name: str) -> dict[str, object]:
         missing = error.what
     try:
         # The options' docstring says what the driver is for; loading them needs no hardware library.
-        about = (inspect.getdoc(registry.options(family, name)) or "").partition("\n")[0]
+        about = (
+            (inspect.getdoc(registry.options(family, name)) or "")
+            .partition("\n")[0]
+            .replace("``", "")
+        )
     except DriverUnavailable as error:
         missing = missing or error.what
     return {

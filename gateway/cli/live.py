@@ -177,7 +177,9 @@ def incidents(config: Path | None, *, everything: bool, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("incident", "raised", "state", "level", "place", "category", "groups", box=None)
+    table = Table(
+        "incident", "raised", "state", "level", "site / endpoint", "category", "groups", box=None
+    )
     for one in found:
         groups = ", ".join(f"{name} {group['state']}" for name, group in one["groups"].items())
         state = one["state"] + (" DRILL" if one["drill"] else "")

@@ -148,7 +148,8 @@ async def broker(settings: Settings) -> AsyncIterator[BrokerAddress]:
         yield BrokerAddress(
             host=host,
             port=port,
-            username=mqtt.username or (settings.gateway if mqtt.password_file else None),
+            # Also without a password: a broker may know us by address or certificate (contract, 1).
+            username=mqtt.username or settings.gateway,
             password=None if mqtt.password_file is None else read_password(mqtt.password_file),
             tls=Tls(ca_file=mqtt.ca_file, cert_file=mqtt.cert_file, key_file=mqtt.key_file)
             if tls

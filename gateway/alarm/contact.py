@@ -49,9 +49,10 @@ class Contact:
     kind: str | None
 
     def restores(self, active: Contact) -> bool:
-        """Whether a restore of this ends an alarm of ``active`` (rule 4)."""
+        """Whether a restore of this ends an alarm of ``active`` (rules 1 and 4)."""
         kinds = {self.kind, active.kind}
-        return self.where == active.where and (None in kinds or len(kinds) == 1)
+        same = _digits(self.where) == _digits(active.where)
+        return same and (None in kinds or len(kinds) == 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,12 @@ def _addresses(source: SourceFacts) -> Iterable[tuple[str, ...]]:
 def _loosened(address: tuple[str, ...]) -> tuple[str, ...]:
     if address[1] == "line":
         return address
-    return (*address[:2], *(word.strip().lstrip("0").upper() for word in address[2:]))
+    return (*address[:2], *(_digits(word) for word in address[2:]))
+
+
+def _digits(word: str) -> str:
+    """An account or zone without what may be written or left out."""
+    return word.strip().lstrip("0").upper()
 
 
 def understand(directory: Directory, input_name: str, signal: AlarmSignal) -> Sighting:

@@ -128,6 +128,15 @@ def test_restore_ends_what_it_is_the_restore_of(restored, active, ends):
     assert Contact(*restored).restores(Contact(*active)) is ends
 
 
+def test_restore_ends_the_alarm_of_a_zone_that_was_written_with_other_zeros():
+    by_hand, by_panel = (
+        sighting_of(SOUTH_BUTTON, AlarmSignal(signal=SignalKind.ALARM, zone=zone)).contact
+        for zone in ("1", "001")
+    )
+    assert by_panel.restores(by_hand)
+    assert not by_panel.restores(Contact("2", None))
+
+
 def test_board_shows_alarm_before_tamper_before_fault():
     board = InputBoard()
 

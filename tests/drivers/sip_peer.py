@@ -4,7 +4,7 @@ What sipp calls audio is the tests' own: its answers name a port where `Rtp` spe
 """
 
 import contextlib
-import shutil
+import random
 import socket
 import struct
 import subprocess
@@ -14,13 +14,20 @@ import wave
 import numpy as np
 import pytest
 
-MISSING = [what for what in ("baresip", "sipp") if shutil.which(what) is None]
 
+def free_port():
+    """A port that is free for UDP and TCP, and the next too, where baresip listens for TLS.
 
-def free_port(kind=socket.SOCK_DGRAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    Below those that the kernel gives to whoever connects, so that nobody takes it meanwhile.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000, 2)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for number in (port, port + 1):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    probe = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                    probe.bind(("127.0.0.1", number))
+            return port
 
 
 def mu_law():

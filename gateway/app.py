@@ -27,6 +27,7 @@ from gateway.control.server import ControlServer
 from gateway.endpoint_states import EndpointStates
 from gateway.errors import BaiyingError, ConfigError, StorageError
 from gateway.link.address import BrokerAddress
+from gateway.ops import collector
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
 from gateway.requests import AlarmRequests
@@ -129,6 +130,7 @@ class Gateway:
         """Say ``ready`` once everything is up or reported as faulted (contract, section 5)."""
         await alarm.settled()
         await voice.settled()
+        collector.settle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BROKER_PATIENCE):
                 await links.reached.wait()
@@ -168,7 +170,8 @@ class Gateway:
     ) -> None:
         """Validate the whole file, then change only what differs; or keep the old and say why."""
         try:
-            loaded = await asyncio.to_thread(load, self._config, self._drivers)
+            with collector.paused():
+                loaded = await asyncio.to_thread(load, self._config, self._drivers)
         except ConfigError as error:
             for problem in error.problems:
                 _LOGGER.error("reload: %s", problem)

@@ -10,9 +10,11 @@ Rule 3. The next packet missing and a later one here: it is lost. The one after 
 Rule 4. Nothing here at all: concealed, and time stands still, for what comes over TCP comes late
         but whole. So the burst is played later from then on, and no word is lost.
 Rule 5. Played later than the target, silence is skipped at once; in a mere pause every other
-        frame is merged with the next, so that pauses run quicker until it has caught up. Played
-        earlier than the target, every other frame of a pause is stretched by a concealed one.
-        Nothing that may be speech is touched.
+        frame is merged with the next, so that pauses run quicker until it has caught up. But the
+        first `KEPT_PAUSE` of a pause after speech stays as it was said, or sentences would lose
+        their rhythm; unless playback is `HURRY` too late. Played earlier than the target, every
+        other frame of a pause is stretched by a concealed one. Nothing that may be speech is
+        touched.
 Rule 6. Packets held up together count as one that was late. Pre-roll, which comes before what it
         is late against, never counts as late.
 Rule 7. A packet already here or already played changes nothing. A number far ahead of what is
@@ -36,6 +38,12 @@ MAX_JUMP = 150
 
 SILENT_DBOV = 65
 """At or below this loudness there is nothing to hear; the noise of a sound card is."""
+
+KEPT_PAUSE = 0.5
+"""Seconds; longer than people pause between the words of a phrase (measured in recordings: 0.46)."""
+
+HURRY = 0.5
+"""Seconds too late from which on conversation suffers more than rhythm does."""
 
 _PAUSE_DBOV = 30  # a pause is softer than this ...
 _PAUSE_BELOW = 20.0  # ... and this many dB softer than the speech around it
@@ -140,6 +148,7 @@ class Jitter:
         self._late = 0.0
         self._loudest = 127.0
         self._adjusted = False
+        self._paused = KEPT_PAUSE  # seconds of the present pause; silence before speech is none
 
     @property
     def finished(self) -> bool:
@@ -219,10 +228,14 @@ class Jitter:
         head = self._waiting.get(self._next)
         if head is None:
             return self._without()
-        if self._is_pause(head) and not self._adjusted:
+        hurries = self._hurries(excess)
+        pause = self._is_pause(head)
+        self._paused = self._paused + self._frame if pause else 0.0
+        if pause and not self._adjusted:
             second = self._waiting.get(self._next + 1)
+            late = hurries and excess >= self._frame + _SLACK
             # The frame before an onset stays whole: soft consonants begin there.
-            if excess >= self._frame + _SLACK and second is not None and self._is_pause(second):
+            if late and second is not None and self._is_pause(second):
                 self._adjusted = True
                 self.counts["merged"] += 1
                 self._take()
@@ -246,13 +259,17 @@ class Jitter:
             follows = self._next + 1 in self._waiting
             if head is None and not follows:
                 self._lose()
-            elif head and follows and head.level_dbov >= SILENT_DBOV and not head.flags.last:
+            elif head and follows and self._hurries(excess) and _is_silent(head):
                 self.counts["skipped"] += 1
                 self._take()
             else:
                 break
             excess -= self._frame
         return excess
+
+    def _hurries(self, excess: float) -> bool:
+        """Whether a pause may be cut short (rule 5)."""
+        return self._paused >= KEPT_PAUSE - _EARLY or excess >= HURRY - _EARLY
 
     def _without(self) -> Frame:
         """Rules 3 and 4: the next packet is not here."""
@@ -282,3 +299,7 @@ class Jitter:
         assert self._next is not None
         self._waiting.pop(self._next, None)
         self._next += 1
+
+
+def _is_silent(packet: Packet) -> bool:
+    return packet.level_dbov >= SILENT_DBOV and not packet.flags.last

@@ -227,17 +227,17 @@ def test_packets_held_up_together_are_played_later_and_whole():
 
 
 def test_after_a_hold_up_silence_is_skipped_until_playback_has_caught_up():
-    levels = [SPEECH] * 40 + [SILENCE] * 20 + [SPEECH] * 40
+    levels = [SPEECH] * 40 + [SILENCE] * 40 + [SPEECH] * 40
     held = {n: 0.2 - (n - 10) * TICK for n in range(10, 20)}
     lateness = used_to_a_good_network()
     listener = Listener(lateness)
-    listener.run(stream(100, levels=levels, late=held))
-    spoken = [n for n in range(100) if levels[n] == SPEECH]
+    listener.run(stream(120, levels=levels, late=held))
+    spoken = [n for n in range(120) if levels[n] == SPEECH]
     assert [n for n in listener.played if isinstance(n, int) and levels[n] == SPEECH] == spoken
-    delay = {n: listener.when[n] - n * TICK for n in (39, 99)}
+    delay = {n: listener.when[n] - n * TICK for n in (39, 119)}
     assert delay[39] > 0.19
     assert lateness.target == 0.02
-    assert delay[99] < 0.02 + TICK
+    assert delay[119] < 0.02 + TICK
 
 
 def test_a_mere_pause_is_played_quicker_and_no_word_is_touched():
@@ -253,6 +253,29 @@ def test_a_mere_pause_is_played_quicker_and_no_word_is_touched():
     assert not any(
         isinstance(a, tuple) and isinstance(b, tuple) for a, b in itertools.pairwise(pause)
     )
+
+
+@pytest.mark.parametrize("level", [SILENCE, PAUSE])
+@pytest.mark.parametrize(("pause", "untouched"), [(24, True), (40, False)])
+def test_the_first_half_second_of_a_pause_stays_as_it_was_said(level, pause, untouched):
+    levels = [SPEECH] * 30 + [level] * pause + [SPEECH] * 30
+    held = {n: 0.2 - (n - 10) * TICK for n in range(10, 20)}
+    listener = Listener(used_to_a_good_network())
+    played = listener.run(stream(60 + pause, levels=levels, late=held))
+    assert set(range(30 + 24)) <= set(played)
+    assert (set(range(60 + pause)) <= set(played)) is untouched
+
+
+@pytest.mark.parametrize(("late", "cut"), [(0.48, 0), (0.5, 1)])
+def test_half_a_second_late_even_a_short_pause_is_cut(late, cut):
+    levels = [SPEECH] * 5 + [SILENCE] * 5
+    jitter = Jitter(used_to_a_good_network())
+    for number, level in enumerate(levels):
+        jitter.put(packet(number, level=level), 960, number * TICK)
+    # The target is 0.02: what is played at 0.02 is in time.
+    for number in range(8):
+        jitter.pull(0.02 + late + number * TICK)
+    assert jitter.counts["skipped"] == cut
 
 
 def test_the_pause_before_an_onset_stays_whole():
@@ -288,12 +311,12 @@ def test_silent_pre_roll_costs_no_delay():
     assert listener.jitter.counts["skipped"] >= 9
 
 
-def test_spoken_pre_roll_is_played_whole_and_its_delay_goes_in_the_first_silence():
-    levels = [SPEECH] * 30 + [SILENCE] * 15 + [SPEECH] * 15
+def test_spoken_pre_roll_is_played_whole_and_its_delay_goes_in_the_first_long_silence():
+    levels = [SPEECH] * 30 + [SILENCE] * 40 + [SPEECH] * 15
     listener = Listener()
-    played = listener.run(stream(60, levels=levels, pre_roll=10))
+    played = listener.run(stream(85, levels=levels, pre_roll=10))
     assert played[:30] == list(range(30))
-    assert listener.when[59] - 49 * TICK < 0.03 + TICK
+    assert listener.when[84] - 74 * TICK < 0.03 + TICK
 
 
 def test_pre_roll_is_not_taken_for_lateness():

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 ANSWER = 1.5
 """Seconds of speech that wait for an answer at most; what is older is dropped."""
 
-STALLED = 0.6
-"""Seconds without audio after which a burst is over; less than the controller's 0.8."""
+STALLED = 0.3
+"""Seconds without audio after which a burst is over; less than the 0.4 after which those who hear it
+release: the burst's last packet would key them once more, for nothing."""
 
 _CLOSING = 0.04  # seconds within which the block being captured must come, if one comes at all
 _WAITING_BLOCKS = round(ANSWER / BLOCK)

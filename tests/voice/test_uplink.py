@@ -186,10 +186,10 @@ def test_a_revoke_that_comes_while_it_asks_anew_changes_nothing():
     assert uplink.granted(TOKEN, 0.1) == [Begin(TOKEN)]
 
 
-@pytest.mark.parametrize(("at", "ends"), [(1.599, False), (1.6, True)])
+@pytest.mark.parametrize(("at", "ends"), [(1.299, False), (1.3, True)])
 def test_without_audio_the_burst_ends_and_the_next_block_asks(at, ends):
     uplink = talking()
-    assert uplink.deadline(1.0) == pytest.approx(1.6)
+    assert uplink.deadline(1.0) == pytest.approx(1.3)
     assert uplink.tick(at) == ([LAST, GiveBack()] if ends else [])
     if ends:
         assert uplink.block(block(1), 2.0) == [Ask()]

@@ -12,7 +12,7 @@ Rule 4. Nothing here at all: concealed, and time stands still, for what comes ov
 Rule 5. Played later than the target, silence is skipped at once; in a mere pause every other
         frame is merged with the next, so that pauses run quicker until it has caught up. But the
         first `KEPT_PAUSE` of a pause after speech stays as it was said, or sentences would lose
-        their rhythm; unless playback is `HURRY` too late. Played earlier than the target, every
+        their rhythm; unless nothing is said after it, or playback is `HURRY` too late. Played earlier than the target, every
         other frame of a pause is stretched by a concealed one. Nothing that may be speech is
         touched.
 Rule 6. Packets held up together count as one that was late. Pre-roll, which comes before what it
@@ -269,7 +269,11 @@ class Jitter:
 
     def _hurries(self, excess: float) -> bool:
         """Whether a pause may be cut short (rule 5)."""
-        return self._paused >= KEPT_PAUSE - _EARLY or excess >= HURRY - _EARLY
+        if self._paused >= KEPT_PAUSE - _EARLY or excess >= HURRY - _EARLY:
+            return True
+        return self.complete and all(
+            packet.level_dbov >= SILENT_DBOV for packet in self._waiting.values()
+        )
 
     def _without(self) -> Frame:
         """Rules 3 and 4: the next packet is not here."""

@@ -59,7 +59,7 @@ async def test_a_word_is_heard_whole_and_the_far_transmitter_is_keyed_around_it(
         assert whole(loud(radio.sound), 0.5)
         (keyed, _), (released, _) = line.log
         assert keyed == opened  # pre-roll was there to be sent
-        assert 0.02 <= released - closed <= 0.09
+        assert 0.02 <= released - closed <= 0.07
         assert radio.played[-1][0] + 0.02 <= released + 1e-9
 
 

@@ -125,7 +125,7 @@ async def test_stopped_talker_frees_the_floor_in_a_second_and_unkeys_the_far_rad
 
 async def test_killed_while_keyed_the_transmitter_is_released_within_50_ms(scene):
     took = []
-    for _ in range(4):
+    for _ in range(3):
         over = await scene.talks(scene.one, 0.9)
         await asyncio.sleep(0.2)
         killed = time.monotonic()
@@ -141,7 +141,7 @@ async def test_killed_while_keyed_the_transmitter_is_released_within_50_ms(scene
 
 async def test_stopped_while_keyed_the_transmitter_is_released_within_150_ms_and_keys_again(scene):
     took = []
-    for _ in range(5):
+    for _ in range(4):
         over = await scene.talks(scene.one, 1.3)
         await asyncio.sleep(0.1)
         stopped = time.monotonic()

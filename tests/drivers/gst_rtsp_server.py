@@ -19,7 +19,8 @@ factory.set_launch(
     f"! x264enc tune=zerolatency speed-preset=ultrafast key-int-max={int(sys.argv[1])} "
     "! rtph264pay name=pay0 pt=96 config-interval=1 )"
 )
-factory.set_shared(True)
+# A pipeline for each client: one that is shared crashed the server when four opened it at once.
+factory.set_shared(False)
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service("0")

@@ -293,6 +293,7 @@ class VoiceSide:
         seconds = request.get("seconds")
         name = f"cli-{session.pid}"
         about = self._facts_of(talkgroup)
+        floor = self._floors.get(talkgroup)
         listen = ConsoleListen(
             name,
             Heard(talkgroup, about.tot, about.hang_time),
@@ -301,8 +302,8 @@ class VoiceSide:
             self._shared.counters,
             audio=session.send_audio,
             said=session.send_event,
+            has_floor=lambda: floor.talker,
         )
-        floor = self._floors.get(talkgroup)
         floor.join(listen, speaks=False)
         session.send_event({"event": "listening", "talkgroup": talkgroup})
         try:

@@ -142,6 +142,10 @@ _PAUSE_BLOCKS = 5
 """So much later than real time is a pause; less is a tick that came a little late or early."""
 
 
+_NAMED_WITHIN = 0.1
+"""Seconds after a first packet by which the floor's state has come, on a connection of its own."""
+
+
 class _Recording:
     """An `AudioStream` that keeps real time: pauses become silence, and speech stays in one piece."""
 
@@ -187,7 +191,8 @@ class _Recording:
 class ConsoleListen:
     """Ears on one talkgroup. A `gateway.voice.talkgroup.Member` that never speaks.
 
-    ``audio`` gets s16le blocks at ``rate_hz`` in real time; ``said`` what happens on the floor.
+    ``audio`` gets s16le blocks at ``rate_hz`` in real time; ``said`` what happens on the floor;
+    ``has_floor`` says whose it is, where that is known.
     """
 
     def __init__(
@@ -200,10 +205,13 @@ class ConsoleListen:
         *,
         audio: Callable[[bytes], None],
         said: Callable[[dict[str, str]], None],
+        has_floor: Callable[[], str | None],
     ) -> None:
         self.name = name
         self._talkgroup = heard.talkgroup
         self._said = said
+        self._has_floor = has_floor
+        self._naming: asyncio.TimerHandle | None = None
         self._recording = _Recording(rate_hz, audio)
         self._downlink = Downlink(tx_delay=0.0, tail=0.0)
         self._downlink.tune([heard], asyncio.get_running_loop().time())
@@ -218,9 +226,11 @@ class ConsoleListen:
         )
         self._playout.attach(self._recording)
         self._talker: str | None = None
+        self._shown = ""
 
     def close(self) -> None:
         """Play out nothing more; silence up to now completes the recording."""
+        self._end_naming()
         self._playout.detach(asyncio.get_running_loop().time())
         self._recording.fill()
 
@@ -228,8 +238,9 @@ class ConsoleListen:
         self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
     ) -> None:
         if talker != self._talker:
+            self._end_naming()
             self._talker = talker
-            self._said({"event": "talks", "talkgroup": talkgroup, "talker": talker})
+            self._naming = asyncio.get_running_loop().call_later(_NAMED_WITHIN, self._end_naming)
         self._playout.packet(talkgroup, talker, packet, arrival, confirmed=confirmed)
 
     def on_idle(self, talkgroup: str) -> None:
@@ -246,5 +257,18 @@ class ConsoleListen:
 
     def _active(self, active: bool) -> None:
         if not active and self._talker is not None:
-            self._said({"event": "silent", "talkgroup": self._talkgroup, "talker": self._talker})
+            self._end_naming()
+            self._said({"event": "silent", "talkgroup": self._talkgroup, "talker": self._shown})
             self._talker = None
+
+    def _end_naming(self) -> None:
+        """Say who talks. A first packet may know its client only; the floor's state knows the rest."""
+        if self._naming is None or self._talker is None:
+            return
+        self._naming.cancel()
+        self._naming = None
+        whole = self._has_floor()
+        client = self._talker.partition("/")[0]
+        name = whole if whole is not None and whole.partition("/")[0] == client else self._talker
+        self._shown = name
+        self._said({"event": "talks", "talkgroup": self._talkgroup, "talker": name})

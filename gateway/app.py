@@ -30,7 +30,7 @@ from gateway.link.address import BrokerAddress
 from gateway.ops import collector
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
-from gateway.requests import AlarmRequests
+from gateway.requests.alarm import AlarmRequests
 from gateway.settings.difference import difference
 from gateway.settings.loader import Loaded, load
 from gateway.shared import Drivers, Shared

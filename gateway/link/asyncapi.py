@@ -34,6 +34,21 @@ _RTP_PACKET = (
 _BINARY = {
     "RtpPacket": ("audio/opus", _RTP_PACKET),
     "Picture": ("image/jpeg", "A JPEG of at most 512 KiB; user property `taken` is its time."),
+    "Handover": (
+        "application/json",
+        (
+            "All that a standby needs to go on with an incident: a snapshot as in the journal, of the "
+            "same version of the program or one that reads it."
+        ),
+    ),
+    "CapAlert": (
+        "application/cap+xml",
+        "A Common Alerting Protocol 1.2 message; status Exercise for a drill.",
+    ),
+    "CloudEvent": (
+        "application/cloudevents+json",
+        "A CloudEvents 1.0 event in structured mode; `data` is the message named by `type`.",
+    ),
 }
 
 _PARAMETERS = {

@@ -64,6 +64,8 @@ class Status:
     boot: Uuid
     version: str
     since: Time
+    storage: Literal["ok", "fault"] = "ok"
+    """Whether the journal stores; ``fault`` while alarms go out as not stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class EndpointState:
     squelch_open: bool
     input: Literal["normal", "alarm", "tamper", "fault"] | None
     since: Time
+    shelved_until: Time | None = None
+    """Until when its troubles raise no incident; its alarms always do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,14 @@ class AlarmEvent:
     boot: Uuid
     drill: bool
     stored: bool
+    covert: bool = False
+    """Nothing at the place may show or sound that it was raised."""
+    shelved: bool = False
+    """A trouble that raised no incident because its endpoint is shelved."""
+    folded: Count = 0
+    """How many further signals of a flapping input this one stands for; each is in the journal."""
+    by: str | None = None
+    """Who raised it by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +184,9 @@ class Page:
     raised: Time
     sent: Time
     ack_within_s: Duration
+    covert: bool = False
+    text: str | None = None
+    """What whoever raised it said about it."""
 
 
 ActionName = Literal[
@@ -187,7 +202,11 @@ ActionName = Literal[
     "reset",
     "note",
     "close",
+    "merge",
+    "hand_over",
 ]
+Verdict = Literal["true", "false", "test", "unknown"]
+"""What a disposition says about the alarm itself; a source's precision is true / (true + false)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +223,14 @@ class Action:
     page: Uuid | msgspec.UnsetType = msgspec.UNSET
     note: str | msgspec.UnsetType = msgspec.UNSET
     disposition: str | msgspec.UnsetType = msgspec.UNSET
+    verdict: Verdict | msgspec.UnsetType = msgspec.UNSET
+    """``close``: instead of the disposition's own."""
+    level: Count | msgspec.UnsetType = msgspec.UNSET
+    """``escalate``: to this level (from 1) instead of the next."""
+    into: Uuid | msgspec.UnsetType = msgspec.UNSET
+    """``merge``: the incident of the same owner that goes on for both."""
+    to: str | msgspec.UnsetType = msgspec.UNSET
+    """``hand_over``: who has it from now on."""
 
 
 GroupProgress = Literal[
@@ -231,6 +258,15 @@ class Breach:
 
     kind: str
     level: Count
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What somebody remarked about an incident."""
+
+    by: str
+    text: str
     time: Time
 
 
@@ -271,6 +307,80 @@ class IncidentState:
     seq: Count
     applied: tuple[Uuid, ...]
     refused: Refusal | None
+    covert: bool = False
+    text: str | None = None
+    """What whoever raised it said about it."""
+    home: Identifier | None = None
+    """The gateway that raised it; another one is ``owner`` while it stands in for that."""
+    handler: str | None = None
+    """The operator who has it, as the last ``hand_over`` says."""
+    notes: tuple[Note, ...] = ()
+    """The newest remarks; the journal has them all."""
+    verdict: Verdict | None = None
+    merged: tuple[Uuid, ...] = ()
+    """Incidents that go on in this one."""
+    merged_into: Uuid | None = None
+    shortfalls: tuple[str, ...] = ()
+    """Whom a level wanted and could not call, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """A responder's client: whom it answers for, where it is, and how often it says so.
+
+    Published again each ``interval_s``; without a fix ``position`` and ``fixed`` are null.
+    """
+
+    v: Version = 1
+    client: Identifier
+    groups: tuple[Identifier, ...]
+    on_duty: bool
+    position: tuple[float, float] | None
+    fixed: Time | None
+    interval_s: Duration
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalHead:
+    """The newest link of a gateway's journal: whoever keeps it can prove a later cut."""
+
+    v: Version = 1
+    gateway: Identifier
+    seq: Count
+    hash: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmFigures:
+    """How busy a gateway's alarm side is, after EEMUA 191; the ``..10min`` are of the last 600 s."""
+
+    v: Version = 1
+    gateway: Identifier
+    time: Time
+    signals: Count
+    """Since the start of the gateway."""
+    signals_10min: Count
+    alarms_10min: Count
+    """Of these, what was new to an operator: opened or joined an incident."""
+    peak_10min: Count
+    """The largest ``alarms_10min`` since the start."""
+    flood: bool
+    floods: Count
+    flood_s: Duration
+    """How long floods lasted, all together."""
+    standing: Count
+    """Incidents that are not closed."""
+    stale: Count
+    """Of these, older than a day."""
+    shelved: Count
+    folded: Count
+    waiting: Count
+    """Signals taken and not yet decided."""
+    refused: Count
+    busiest: dict[str, Count]
+    """The ten subjects with the most signals in the last 600 s."""
 
 
 Message = (
@@ -283,6 +393,9 @@ Message = (
     | Page
     | Action
     | IncidentState
+    | Presence
+    | JournalHead
+    | AlarmFigures
 )
 M = TypeVar("M")
 
@@ -339,9 +452,19 @@ WHERE_IT_APPLIES = {
     kind: tuple(one.name for one in dataclasses.fields(kind) if one.default is msgspec.UNSET)
     for kind in KINDS
 }
-"""The fields that a payload may do without."""
+"""The fields that a payload may do without, which then say nothing."""
 
-_TIME_FIELDS = {kind: _time_fields(kind) for kind in (*KINDS, GroupState, Breach)}
+HAVE_DEFAULTS = {
+    kind: {
+        one.name: one.default
+        for one in dataclasses.fields(kind)
+        if one.name != "v" and one.default not in (msgspec.UNSET, dataclasses.MISSING)
+    }
+    for kind in KINDS
+}
+"""Fields added to the contract's: we always write them, and read what was written without them."""
+
+_TIME_FIELDS = {kind: _time_fields(kind) for kind in (*KINDS, GroupState, Breach, Note)}
 """The fields that are a `Time`, or a `Time` or null."""
 
 
@@ -352,5 +475,5 @@ def _times(message: object) -> Iterator[str]:
         if time is not None:
             yield time
     if isinstance(message, IncidentState):
-        for part in (*message.groups.values(), *message.breaches):
+        for part in (*message.groups.values(), *message.breaches, *message.notes):
             yield from _times(part)

@@ -141,6 +141,61 @@ TABLE = (
         publisher="the incident's owner",
         expiry="86,400 s once the incident is closed",
     ),
+    Row(
+        name="handover",
+        template="gateway/{gateway}/handover/{incident}",
+        owner="gateway",
+        qos=1,
+        retained=True,
+        payload="Handover",
+        publisher="the incident's owner, for its standby",
+    ),
+    Row(
+        name="figures",
+        template="gateway/{gateway}/figures",
+        owner="gateway",
+        qos=1,
+        retained=True,
+        payload="AlarmFigures",
+        publisher="each gateway",
+    ),
+    Row(
+        name="journal",
+        template="gateway/{gateway}/journal",
+        owner="gateway",
+        qos=1,
+        retained=True,
+        payload="JournalHead",
+        publisher="each gateway",
+    ),
+    Row(
+        name="presence",
+        template="presence/{client}",
+        owner="client",
+        qos=1,
+        retained=True,
+        payload="Presence",
+        publisher="a responder's client; an empty one is its will",
+        expiry="three times interval_s",
+    ),
+    Row(
+        name="cap",
+        template="cap/{gateway}",
+        owner="gateway",
+        qos=1,
+        retained=False,
+        payload="CapAlert",
+        publisher="each gateway that has `neighbours: cap`",
+    ),
+    Row(
+        name="cloudevents",
+        template="cloudevents/{gateway}",
+        owner="gateway",
+        qos=1,
+        retained=False,
+        payload="CloudEvent",
+        publisher="each gateway that has `neighbours: cloudevents`",
+    ),
 )
 """Every topic there is; the embedded broker's ACL and docs/asyncapi.yaml are made from it."""
 
@@ -183,6 +238,24 @@ class Topics:
 
     def incident(self, incident: str, client: str) -> str:
         return f"{self.root}/incident/{incident}/state/{client}"
+
+    def handover(self, gateway: str, incident: str) -> str:
+        return f"{self.root}/gateway/{gateway}/handover/{incident}"
+
+    def figures(self, gateway: str) -> str:
+        return f"{self.root}/gateway/{gateway}/figures"
+
+    def journal(self, gateway: str) -> str:
+        return f"{self.root}/gateway/{gateway}/journal"
+
+    def presence(self, client: str) -> str:
+        return f"{self.root}/presence/{client}"
+
+    def cap(self, gateway: str) -> str:
+        return f"{self.root}/cap/{gateway}"
+
+    def cloudevents(self, gateway: str) -> str:
+        return f"{self.root}/cloudevents/{gateway}"
 
     def levels(self, topic: str) -> tuple[str, ...] | None:
         """The levels below the root, or None where the topic is not under it or a level is no identifier."""

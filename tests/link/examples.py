@@ -3,6 +3,7 @@
 from gateway.link.messages import (
     Action,
     AlarmEvent,
+    AlarmFigures,
     Breach,
     EndpointState,
     FloorAnswer,
@@ -10,7 +11,10 @@ from gateway.link.messages import (
     FloorState,
     GroupState,
     IncidentState,
+    JournalHead,
+    Note,
     Page,
+    Presence,
     Refusal,
     Status,
 )
@@ -137,6 +141,37 @@ INCIDENT = IncidentState(
     seq=4,
     applied=(ID + "5",),
     refused=Refusal(id=ID + "6", reason="disposition missing"),
+    home="zju1",
+    handler="li",
+    notes=(Note(by="li", text="两人", time=AT),),
+)
+PRESENCE = Presence(
+    client="car-7",
+    groups=("police-xiaoying",),
+    on_duty=True,
+    position=(30.2573, 120.1776),
+    fixed=AT,
+    interval_s=10.0,
+    time=AT,
+)
+HEAD = JournalHead(gateway="zju1", seq=7, hash="0f" * 32, time=AT)
+FIGURES = AlarmFigures(
+    gateway="zju1",
+    time=AT,
+    signals=90,
+    signals_10min=30,
+    alarms_10min=12,
+    peak_10min=12,
+    flood=True,
+    floods=1,
+    flood_s=4.5,
+    standing=3,
+    stale=1,
+    shelved=2,
+    folded=40,
+    waiting=0,
+    refused=0,
+    busiest={"south-gate-button": 20},
 )
 
 GOLDEN = [
@@ -144,7 +179,7 @@ GOLDEN = [
         STATUS,
         (
             b'{"v":1,"state":"online","boot":"0190a5c0-0000-7000-8000-000000000001",'
-            b'"version":"0.1.0","since":"2026-11-24T05:45:08.123Z"}'
+            b'"version":"0.1.0","since":"2026-11-24T05:45:08.123Z","storage":"ok"}'
         ),
     ),
     (
@@ -152,7 +187,8 @@ GOLDEN = [
         (
             b'{"v":1,"endpoint":"police-radio","kind":"radio","site":"zju1","health":"ok","faults":[],'
             b'"talkgroup":"police-xiaoying","hears":["incident-0190a5c0-0000-7000-8000-000000000002"],'
-            b'"ptt":false,"squelch_open":true,"input":null,"since":"2026-11-24T05:45:08.123Z"}'
+            b'"ptt":false,"squelch_open":true,"input":null,"since":"2026-11-24T05:45:08.123Z",'
+            b'"shelved_until":null}'
         ),
     ),
     (
@@ -182,7 +218,8 @@ GOLDEN = [
         '{"v":1,"id":"0190a5c0-0000-7000-8000-000000000003","gateway":"zju1","site":"zju1",'
         '"endpoint":"south-gate-button","signal":"alarm","category":"panic","code":"E120",'
         '"account":"1234","zone":"001","text":"紧急求助","time":"2026-11-24T05:45:08.123Z","seq":1,'
-        '"boot":"0190a5c0-0000-7000-8000-000000000001","drill":false,"stored":true}'.encode(),
+        '"boot":"0190a5c0-0000-7000-8000-000000000001","drill":false,"stored":true,'
+        '"covert":false,"shelved":false,"folded":0,"by":null}'.encode(),
     ),
     (
         PAGE,
@@ -192,7 +229,7 @@ GOLDEN = [
         '"site_name":"浙大一院","endpoint":"south-gate-button",'
         '"endpoints":["south-gate-button","south-gate-intercom"],"position":[30.2573,120.1776],'
         '"talkgroup":null,"drill":false,"raised":"2026-11-24T05:45:08.123Z",'
-        '"sent":"2026-11-24T05:45:08.123Z","ack_within_s":30.0}'.encode(),
+        '"sent":"2026-11-24T05:45:08.123Z","ack_within_s":30.0,"covert":false,"text":null}'.encode(),
     ),
     (
         RECEIPT,
@@ -215,6 +252,30 @@ GOLDEN = [
         '"time":"2026-11-24T05:45:08.123Z"}],"disposition":null,"closed":null,"owner":"zju1",'
         '"owner_term":1,"seq":4,"applied":["0190a5c0-0000-7000-8000-000000000005"],'
         '"refused":{"id":"0190a5c0-0000-7000-8000-000000000006",'
-        '"reason":"disposition missing"}}'.encode(),
+        '"reason":"disposition missing"},"covert":false,"text":null,"home":"zju1","handler":"li",'
+        '"notes":[{"by":"li","text":"两人","time":"2026-11-24T05:45:08.123Z"}],"verdict":null,'
+        '"merged":[],"merged_into":null,"shortfalls":[]}'.encode(),
+    ),
+    (
+        PRESENCE,
+        (
+            b'{"v":1,"client":"car-7","groups":["police-xiaoying"],"on_duty":true,'
+            b'"position":[30.2573,120.1776],"fixed":"2026-11-24T05:45:08.123Z",'
+            b'"interval_s":10.0,"time":"2026-11-24T05:45:08.123Z"}'
+        ),
+    ),
+    (
+        HEAD,
+        b'{"v":1,"gateway":"zju1","seq":7,"hash":"' + b"0f" * 32 + b'",'
+        b'"time":"2026-11-24T05:45:08.123Z"}',
+    ),
+    (
+        FIGURES,
+        (
+            b'{"v":1,"gateway":"zju1","time":"2026-11-24T05:45:08.123Z","signals":90,'
+            b'"signals_10min":30,"alarms_10min":12,"peak_10min":12,"flood":true,"floods":1,'
+            b'"flood_s":4.5,"standing":3,"stale":1,"shelved":2,"folded":40,"waiting":0,"refused":0,'
+            b'"busiest":{"south-gate-button":20}}'
+        ),
     ),
 ]

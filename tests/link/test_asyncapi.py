@@ -50,7 +50,7 @@ def test_schema_takes_what_we_send_and_wants_each_field_that_we_want(message, pa
     for name in json.loads(payload):
         fields = json.loads(payload)
         del fields[name]
-        optional = name in messages.WHERE_IT_APPLIES[kind]
+        optional = name in messages.WHERE_IT_APPLIES[kind] or name in messages.HAVE_DEFAULTS[kind]
         assert validator.is_valid(fields) is optional
 
 
@@ -69,7 +69,7 @@ def references(value):
 def test_every_reference_leads_somewhere():
     whole = document()
     found = list(references(whole))
-    assert len(found) > 3 * len(TABLE)
+    assert len(found) >= 2 * len(TABLE)
     for reference in found:
         target = whole
         for step in reference.removeprefix("#/").split("/"):

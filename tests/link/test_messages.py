@@ -66,6 +66,9 @@ def test_every_field_that_must_be_there_must_be_there(message, payload):
             assert (
                 getattr(decode(type(message), json.dumps(fields).encode()), name) is msgspec.UNSET
             )
+        elif name in messages.HAVE_DEFAULTS[type(message)]:
+            read = decode(type(message), json.dumps(fields).encode())
+            assert getattr(read, name) == messages.HAVE_DEFAULTS[type(message)][name]
         else:
             refused(type(message), fields)
 

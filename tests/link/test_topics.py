@@ -17,6 +17,12 @@ BUILT = {
     "action": TOPICS.action("i", "c"),
     "picture": TOPICS.picture("i", "c"),
     "incident": TOPICS.incident("i", "c"),
+    "handover": TOPICS.handover("g", "i"),
+    "figures": TOPICS.figures("g"),
+    "journal": TOPICS.journal("g"),
+    "presence": TOPICS.presence("c"),
+    "cap": TOPICS.cap("g"),
+    "cloudevents": TOPICS.cloudevents("g"),
 }
 
 
@@ -33,6 +39,12 @@ def test_topics_are_those_of_the_contract():
         "baiying/incident/i/action/c",
         "baiying/incident/i/picture/c",
         "baiying/incident/i/state/c",
+        "baiying/gateway/g/handover/i",
+        "baiying/gateway/g/figures",
+        "baiying/gateway/g/journal",
+        "baiying/presence/c",
+        "baiying/cap/g",
+        "baiying/cloudevents/g",
     ]
 
 
@@ -57,6 +69,10 @@ def test_retained_and_qos_are_those_of_the_contract():
         "floor",
         "picture",
         "incident",
+        "handover",
+        "figures",
+        "journal",
+        "presence",
     }
     assert {row.name for row in TABLE if row.qos == 0} == {"voice", "request", "answer"}
     assert all(row.qos in (0, 1) for row in TABLE)

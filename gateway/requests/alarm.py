@@ -10,10 +10,11 @@ import msgspec
 
 from gateway.alarm.desk import Desk
 from gateway.alarm.responder import Responder
-from gateway.control.server import Handler, RequestError, Session, WrongCall
+from gateway.control.server import Handler, Session, WrongCall
 from gateway.errors import LocalProtocolError
 from gateway.link.messages import ActionName, IncidentState
 from gateway.ports import SignalKind
+from gateway.requests.words import text_of
 
 _GROUP_ACTIONS = frozenset({"ack", "unack", "decline", "en_route", "on_scene", "handled"})
 """Actions that a group does; the others are done to the incident."""
@@ -35,9 +36,9 @@ class AlarmRequests:
         }
 
     async def _press(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
-        endpoint = _text(request, "endpoint")
+        endpoint = text_of(request, "endpoint")
         try:
-            signal = SignalKind(_text(request, "signal"))
+            signal = SignalKind(text_of(request, "signal"))
         except ValueError:
             raise WrongCall(f"there is no signal {request['signal']!r}") from None
         began = time.monotonic()
@@ -63,11 +64,11 @@ class AlarmRequests:
         ]
 
     async def _show(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
-        return _builtins(self._find(_text(request, "incident")))
+        return _builtins(self._find(text_of(request, "incident")))
 
     async def _act(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
-        state = self._find(_text(request, "incident"))
-        action = _text(request, "action")
+        state = self._find(text_of(request, "incident"))
+        action = text_of(request, "action")
         if action not in get_args(ActionName) or action == "receipt":
             raise WrongCall(f"there is no action {action!r}")
         name: ActionName = action  # type: ignore[assignment]  # checked by get_args just above
@@ -78,7 +79,7 @@ class AlarmRequests:
             outcome = await self._responder.act(
                 state.id,
                 name,
-                by=_text(request, "by"),
+                by=text_of(request, "by"),
                 group=group,
                 note=request.get("note"),
                 disposition=request.get("disposition"),
@@ -113,10 +114,3 @@ class AlarmRequests:
 def _builtins(state: IncidentState) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(state)
     return members
-
-
-def _text(request: dict[str, Any], key: str) -> str:
-    value = request.get(key)
-    if not isinstance(value, str) or not value:
-        raise RequestError(f"the request needs {key}")
-    return value

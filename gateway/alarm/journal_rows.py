@@ -25,6 +25,37 @@ class Kind(StrEnum):
     """A run of the gateway has begun; key: its boot id, body: ``{"version": text}``."""
     NOTE = "note"
     """Anything worth keeping for people."""
+    HELD = "held"
+    """A signal whose guard is running (hold, second press, confirmation); key: its subject."""
+    LET_GO = "let-go"
+    """The guard of this key has ended, one way or the other."""
+    SHELVED = "shelved"
+    """An endpoint's troubles raise no incident until the time in the body; key: the endpoint."""
+    UNSHELVED = "unshelved"
+    """The shelving of this key has ended."""
+    SEALED = "drill-sealed"
+    """The hash of a drill that is to come; key: its id."""
+    REVEALED = "drill-revealed"
+    """What was sealed under this key."""
+    HANDED = "handed"
+    """The newest snapshot of another owner's incident that this gateway stands by for; key: its id."""
+    TAKEN_BACK = "taken-back"
+    """This gateway no longer stands by for the incident of this key."""
+    TESTED = "tested"
+    """A test of an endpoint was received; key: the endpoint."""
+    LINK = "link"
+    """A link in the chain from button to person went up or down; key: its name, ``input/receiver-1``."""
+
+
+ENDS = {
+    Kind.PUBLISHED: Kind.SIGNAL,
+    Kind.CLOSED: Kind.INCIDENT,
+    Kind.LET_GO: Kind.HELD,
+    Kind.UNSHELVED: Kind.SHELVED,
+    Kind.REVEALED: Kind.SEALED,
+    Kind.TAKEN_BACK: Kind.HANDED,
+}
+"""Which kind of row ends the standing of which: the newest row of the latter's key stands until then."""
 
 
 @dataclass(frozen=True, slots=True)

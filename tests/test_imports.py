@@ -27,6 +27,7 @@ PURE = {
     "gateway.link.strict_json": set(),
     "gateway.link.subscriptions": set(),
     "gateway.alarm.contact": set(),
+    "gateway.alarm.folding": set(),
     "gateway.alarm.choice": set(),
     "gateway.alarm.plan": set(),
     "gateway.alarm.inbox": set(),

@@ -72,6 +72,14 @@ class Sighting:
     account: str | None
     zone: str | None
     text: str
+    covert: bool = False
+    shelved: bool = False
+    folded: int = 0
+    """How many silent signals of its subject this one stands for."""
+    silent: bool = False
+    """Of a flapping input: stored, and told only in the count of a later one (`folding`)."""
+    by: str | None = None
+    """Who raised it by hand."""
 
     @property
     def quiet(self) -> bool:

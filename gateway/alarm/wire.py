@@ -117,6 +117,10 @@ def event_of(
         boot=boot,
         drill=drill,
         stored=stored,
+        covert=sighting.covert,
+        shelved=sighting.shelved,
+        folded=sighting.folded,
+        by=sighting.by,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,15 @@ class Moment:
 
 def timestamp(wall: float) -> str:
     """POSIX seconds as RFC 3339 with milliseconds, in UTC: ``2026-11-24T05:45:08.123Z``."""
+    seconds, milliseconds = divmod(round(wall * 1000), 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _to_the_second(seconds: int) -> str:
     # timedelta arithmetic: datetime.fromtimestamp rounds through the platform's time_t.
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(wall * 1000))
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return at.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_timestamp(text: str) -> float:

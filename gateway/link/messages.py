@@ -18,12 +18,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from gateway.errors import LocalProtocolError, RemoteProtocolError
-from gateway.link.strict_json import strict_json
+from gateway.link.strict_json import MAX_PAYLOAD_BYTES, strict_json
 from gateway.moment import parse_timestamp
 
 # ``$(?!\n)``: Python's $ also matches before a last line feed, that of JSON Schema does not.
@@ -406,12 +407,18 @@ def encode(message: Message) -> bytes:
     Raises:
         LocalProtocolError: a value is outside the contract (NaN, a bad identifier): ours to mend.
     """
+    kind = type(message)
     try:
-        # A round through the reader's own checks: what we would refuse, we do not send.
+        # A round through the reader's checks: what we would refuse, we do not send. Of those in
+        # `strict_json` only size is left to look at, the encoder writes nothing else that it refuses.
         payload = msgspec.json.encode(message)
-        decode(type(message), payload)
-    except (RemoteProtocolError, msgspec.MsgspecError, TypeError) as error:
-        raise LocalProtocolError(f"{type(message).__name__}: {error}") from error
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise ValueError(f"payload of {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}")
+        _READERS[kind].decode(payload)
+        for time in _times(message):
+            _check_time(time)
+    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, KeyError) as error:
+        raise LocalProtocolError(f"{kind.__name__}: {error}") from error
     return payload
 
 
@@ -431,10 +438,16 @@ def decode(kind: type[M], payload: bytes) -> M:
     try:
         message = msgspec.convert(value, kind, strict=True)
         for time in _times(message):
-            parse_timestamp(time)
+            _check_time(time)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise RemoteProtocolError(f"{kind.__name__}: {error}") from error
     return message
+
+
+@lru_cache(maxsize=4096)
+def _check_time(time: str) -> None:
+    """Raise ValueError where there is no such instant; one message names the same one many times."""
+    parse_timestamp(time)
 
 
 def _time_fields(kind: type) -> tuple[str, ...]:
@@ -447,6 +460,8 @@ def _time_fields(kind: type) -> tuple[str, ...]:
 
 KINDS: tuple[type, ...] = get_args(Message)
 """Every message class."""
+
+_READERS = {kind: msgspec.json.Decoder(kind, strict=True) for kind in KINDS}
 
 WHERE_IT_APPLIES = {
     kind: tuple(one.name for one in dataclasses.fields(kind) if one.default is msgspec.UNSET)

@@ -1,6 +1,7 @@
 """Ids, sd_notify, liveness and the deadline timer."""
 
 import asyncio
+import os
 import socket
 import uuid
 
@@ -19,6 +20,20 @@ def test_ids_are_version_7_unique_and_sort_by_time():
     assert {uuid.UUID(one).version for one in ids} == {7}
     assert {uuid.UUID(one).variant for one in ids} == {uuid.RFC_4122}
     assert [one[:13] for one in ids] == sorted(one[:13] for one in ids)
+
+
+def test_child_that_is_forked_makes_no_id_that_its_parent_makes():
+    new_id()  # the pool is filled
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, new_id().encode())
+        os._exit(0)
+    mine = {new_id()[20:] for _ in range(300)}
+    os.waitpid(child, 0)
+    assert os.read(reader, 36).decode()[20:] not in mine
+    os.close(reader)
+    os.close(writer)
 
 
 def test_timestamp_has_milliseconds_and_zone():

@@ -412,13 +412,15 @@ def encode(message: Message) -> bytes:
         # A round through the reader's checks: what we would refuse, we do not send. Of those in
         # `strict_json` only size is left to look at, the encoder writes nothing else that it refuses.
         payload = msgspec.json.encode(message)
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            raise ValueError(f"payload of {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}")
         _READERS[kind].decode(payload)
         for time in _times(message):
             _check_time(time)
     except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, KeyError) as error:
         raise LocalProtocolError(f"{kind.__name__}: {error}") from error
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise LocalProtocolError(
+            f"{kind.__name__}: {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}"
+        )
     return payload
 
 
@@ -461,7 +463,9 @@ def _time_fields(kind: type) -> tuple[str, ...]:
 KINDS: tuple[type, ...] = get_args(Message)
 """Every message class."""
 
-_READERS = {kind: msgspec.json.Decoder(kind, strict=True) for kind in KINDS}
+_READERS: dict[type, msgspec.json.Decoder[object]] = {
+    kind: msgspec.json.Decoder(kind, strict=True) for kind in KINDS
+}
 
 WHERE_IT_APPLIES = {
     kind: tuple(one.name for one in dataclasses.fields(kind) if one.default is msgspec.UNSET)

@@ -14,7 +14,9 @@ Rules:
      are never used again, not even by SQLite's checkpoint on close. The next unit opens the file
      anew, which checks every frame's checksum, and moves the log's content into the database by
      fresh writes before anything is appended: no later commit rests on pages that fsync lost.
-  6. The queue is bounded; past the bound a unit fails at once. Nothing queued is ever dropped.
+  6. Every row's hash covers the row before it (`gateway.alarm.journal_chain`): one transaction
+     continues the chain where the last one that is on disk ended.
+  7. The queue is bounded; past the bound a unit fails at once. Nothing queued is ever dropped.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from gateway.alarm import journal_schema
+from gateway.alarm.journal_chain import START, Head
 from gateway.alarm.journal_rows import Kind, Row, Stored
-from gateway.alarm.journal_writer import Unit, Writer
+from gateway.alarm.journal_writer import Transaction, Unit, Writer
 from gateway.errors import StorageError
 
 __all__ = ["Journal", "Kind", "Row", "Stored", "scan"]
@@ -47,12 +50,10 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024
 _CLOSE_TIMEOUT = 3.0
 """Seconds for the last commits at `Journal.close`; SIGTERM has 5 s in all."""
 
-_INSERT = "INSERT INTO events (wall, kind, key, body) VALUES (?, ?, ?, ?)"
-_BETWEEN = "SELECT * FROM events WHERE wall >= ? AND wall < ? ORDER BY seq"
-_OF_KIND = "SELECT * FROM events WHERE kind = ? AND wall >= ? ORDER BY seq"
-_STANDING = (
-    "SELECT events.* FROM standing JOIN events USING (seq) WHERE standing.kind = ? ORDER BY seq"
-)
+_ROW = "SELECT seq, wall, events.kind, events.key, body FROM events"
+_BETWEEN = f"{_ROW} WHERE wall >= ? AND wall < ? ORDER BY seq"
+_OF_KIND = f"{_ROW} WHERE kind = ? AND wall >= ? ORDER BY seq"
+_STANDING = f"{_ROW} JOIN standing USING (seq) WHERE standing.kind = ? ORDER BY seq"
 
 _T = TypeVar("_T")
 
@@ -70,11 +71,17 @@ class Journal:
         self._queued_bytes = 0
         self._fault: str | None = None
         self._writer: Writer | None = None
+        self._head = START
         self._lock_descriptor = -1
 
     @property
     def path(self) -> Path:
         return self._path
+
+    @property
+    def head(self) -> Head:
+        """The newest row on disk, which the hash chain ends with; as of the close, when closed."""
+        return self._head if self._writer is None else self._writer.head
 
     @property
     def fault(self) -> str | None:
@@ -108,7 +115,9 @@ class Journal:
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        if await asyncio.to_thread(writer.stop, _CLOSE_TIMEOUT):
+        stopped = await asyncio.to_thread(writer.stop, _CLOSE_TIMEOUT)
+        self._head = writer.head
+        if stopped:
             self._release_lock()
         else:
             # The lock stays until the process ends.
@@ -149,8 +158,8 @@ class Journal:
             StorageError: it is not known to be stored; the term must not be used.
         """
 
-        def write(connection: sqlite3.Connection) -> int:
-            connection.execute(
+        def write(transaction: Transaction) -> int:
+            transaction.connection.execute(
                 "INSERT INTO terms VALUES (?, ?) ON CONFLICT DO UPDATE SET term = max(term, excluded.term)",
                 (talkgroup, term),
             )
@@ -174,13 +183,20 @@ class Journal:
             )
         )
 
+    async def standing(self, kind: Kind) -> tuple[Stored, ...]:
+        """The newest row of each key of ``kind`` that no row of its ending kind followed, oldest first.
+
+        ``kind`` is one of the values of `ENDS`, or one of `LASTING`.
+        """
+        return await self._read(lambda connection: _stored(connection, _STANDING, kind))
+
     async def open_incidents(self) -> tuple[Stored, ...]:
         """The newest snapshot of each incident that is not closed, oldest first."""
-        return await self._read(lambda connection: _stored(connection, _STANDING, Kind.INCIDENT))
+        return await self.standing(Kind.INCIDENT)
 
     async def unpublished_signals(self) -> tuple[Stored, ...]:
         """Signals that nothing says reached the broker, oldest first."""
-        return await self._read(lambda connection: _stored(connection, _STANDING, Kind.SIGNAL))
+        return await self.standing(Kind.SIGNAL)
 
     async def closed_incidents(self, since: float) -> tuple[Stored, ...]:
         """Last snapshots of incidents closed since ``since`` (POSIX seconds), oldest first."""
@@ -199,13 +215,12 @@ class Journal:
         return await asyncio.to_thread(lambda: tuple(scan(self._path, since, until)))
 
     def _insertion(self, rows: Sequence[Row]) -> Unit:
-        wall = self._wall()
-        values = [(wall, row.kind, row.key, row.body) for row in rows]
+        wall = float(self._wall())
 
-        def write(connection: sqlite3.Connection) -> int:
+        def write(transaction: Transaction) -> int:
             seq = 0
-            for value in values:
-                seq = connection.execute(_INSERT, value).lastrowid or 0
+            for row in rows:
+                seq = transaction.append(wall, row)
             return seq
 
         return Unit(write, sum(len(row.body) + len(row.key) for row in rows))

@@ -57,6 +57,9 @@ ENDS = {
 }
 """Which kind of row ends the standing of which: the newest row of the latter's key stands until then."""
 
+LASTING = frozenset({Kind.TESTED, Kind.LINK})
+"""Kinds that nothing ends: the newest row of each key stands for good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -1,68 +1,31 @@
-"""The journal's file: its tables, how it is opened, and what its errors mean. Blocking; used from threads.
-
-``events`` is append-only: triggers refuse UPDATE, DELETE and REPLACE. They guard against mistakes of
-programs, not against somebody who may write the file. ``standing`` is derived from it by triggers
-in the same transaction (what a restart needs, without reading years of history) and can be built
-anew from ``events`` at any time. ``terms`` holds the highest term of each floor controller.
-"""
+"""The journal's file: how it is opened, and what its errors mean. Blocking; used from threads."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
+import time
 from pathlib import Path
 
+from gateway.alarm import journal_tables
 from gateway.errors import StorageError
 
-SCHEMA_VERSION = 1
+_LOGGER = logging.getLogger(__name__)
+
 APPLICATION_ID = 0x42594A31
 """``BYJ1``: tells a journal from any other SQLite file."""
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for another process's lock; the desk gives up waiting long before."""
 
-_TABLES = """
-CREATE TABLE events (
-  seq INTEGER PRIMARY KEY,
-  wall REAL NOT NULL,
-  kind TEXT NOT NULL,
-  key TEXT NOT NULL,
-  body BLOB NOT NULL
-) STRICT;
-CREATE INDEX events_by_kind ON events (kind, wall);
-CREATE INDEX events_by_key ON events (key);
-CREATE TABLE standing (
-  kind TEXT NOT NULL,
-  key TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  PRIMARY KEY (kind, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE terms (talkgroup TEXT PRIMARY KEY, term INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events
-  BEGIN SELECT raise(ABORT, 'events is append-only'); END;
-CREATE TRIGGER events_refuse_delete BEFORE DELETE ON events
-  BEGIN SELECT raise(ABORT, 'events is append-only'); END;
-CREATE TRIGGER events_refuse_replace BEFORE INSERT ON events
-  WHEN EXISTS (SELECT 1 FROM events WHERE seq = NEW.seq)
-  BEGIN SELECT raise(ABORT, 'events is append-only'); END;
-
-CREATE TRIGGER signal_stands AFTER INSERT ON events WHEN NEW.kind = 'signal'
-  BEGIN INSERT OR REPLACE INTO standing VALUES ('signal', NEW.key, NEW.seq); END;
-CREATE TRIGGER signal_published AFTER INSERT ON events WHEN NEW.kind = 'published'
-  BEGIN DELETE FROM standing WHERE kind = 'signal' AND key = NEW.key; END;
-CREATE TRIGGER incident_stands AFTER INSERT ON events WHEN NEW.kind = 'incident'
-  BEGIN INSERT OR REPLACE INTO standing VALUES ('incident', NEW.key, NEW.seq); END;
-CREATE TRIGGER incident_closed AFTER INSERT ON events WHEN NEW.kind = 'incident-closed'
-  BEGIN DELETE FROM standing WHERE kind = 'incident' AND key = NEW.key; END;
-"""
-
 
 def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
     """A connection that may write, on a journal that exists afterwards, is ours and is of this version.
 
-    It may be handed to another thread, and is used by one at a time.
+    An older version's journal becomes today's. The connection may be handed to another thread, and is
+    used by one at a time.
 
     Raises:
         StorageError: it cannot be opened, or is no journal that this version may write.
@@ -155,25 +118,35 @@ def _create_private(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, synchronous: str) -> None:
+    # Before anything is written, so that not even a new journal's first rows can be lost.
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_TABLES}"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-            "COMMIT;"
-        )
-    _check_identity(connection, path)
+        journal_tables.within(connection, lambda: _create(connection))
+    version = _check_identity(connection, path)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StorageError(f"journal {path}: its file system cannot hold a write-ahead log")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    if version < journal_tables.VERSION:
+        _LOGGER.warning("journal %s: version %d becomes %d", path, version, journal_tables.VERSION)
+        wall = time.time()
+        journal_tables.within(connection, lambda: journal_tables.migrate(connection, wall))
+    journal_tables.follow_rules(connection)
 
 
-def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
+def _create(connection: sqlite3.Connection) -> None:
+    journal_tables.create(connection)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _check_identity(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a journal that this program can read."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StorageError(f"journal {path}: this is no journal of baiying; move it aside")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not journal_tables.OLDEST_READ <= version <= journal_tables.VERSION:
         raise StorageError(
-            f"journal {path}: version {version} of the schema; this program knows {SCHEMA_VERSION}"
+            f"journal {path}: version {version} of the schema; this program knows "
+            f"{journal_tables.VERSION}"
         )
+    return version

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateway.alarm import journal_schema
+from gateway.alarm import journal_schema, journal_tables
+from gateway.alarm.journal_chain import START, Head, link
+from gateway.alarm.journal_rows import Row
 from gateway.errors import StorageError
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,11 +48,27 @@ _BAD_UNIT = (
 """What a unit with a value that no database takes raises; it must not fail the others with it."""
 
 
+@dataclass(slots=True)
+class Transaction:
+    """One transaction of the writer; ``head`` is the newest row's, with what it has appended itself."""
+
+    connection: sqlite3.Connection
+    head: Head
+
+    def append(self, wall: float, row: Row) -> int:
+        """Append ``row`` to the events and to their chain; its seq."""
+        before, seq = self.head, self.head.seq + 1
+        self.head = Head(seq, link(before.hash, seq, wall, row.kind, row.key, row.body))
+        values = (seq, wall, row.kind, row.key, row.body, self.head.hash)
+        self.connection.execute(journal_tables.INSERT, values)
+        return seq
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """What is committed or not, as a whole; ``write`` returns the result for the caller."""
 
-    write: Callable[[sqlite3.Connection], int]
+    write: Callable[[Transaction], int]
     size: int
     """Bytes, for the bounds."""
 
@@ -73,6 +91,8 @@ class Writer:
         self._path = path
         self._synchronous = synchronous
         self._settle = settle
+        self.head = START
+        """The newest row that is on disk."""
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
         self._guard: sqlite3.Connection | None = None
@@ -144,8 +164,10 @@ class Writer:
         try:
             connection = self._connection or self._reopen()
             connection.execute("BEGIN IMMEDIATE")
-            results.extend(unit.write(connection) for unit in batch)
+            transaction = Transaction(connection, self.head)
+            results.extend(unit.write(transaction) for unit in batch)
             connection.execute("COMMIT")
+            self.head = transaction.head
         except StorageError as error:
             failure = error
         except _BAD_UNIT as error:
@@ -192,6 +214,10 @@ class Writer:
             # A read-only connection that is closed last: SQLite's last close of a writer would
             # write the log back, which after a failed fsync must not happen (`_discard`).
             self._guard = journal_schema.open_reader(self._path)
+            self.head = journal_tables.head_of(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise journal_schema.storage_error(self._path, error) from error
         except StorageError:
             connection.close()
             raise

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from gateway.alarm import journal as journal_module
 from gateway.alarm.journal import Journal, Kind, Row, scan
+from gateway.alarm.journal_rows import ENDS
 from gateway.errors import StorageError
 from tests.disk import FaultyDisk
 
@@ -184,39 +185,43 @@ async def test_a_floor_term_never_goes_back(path: Path):
         assert await journal.terms() == {"police": 7, "street": 1}
 
 
+async def test_the_newest_test_of_an_endpoint_stands_for_good(path: Path):
+    async with Journal(path) as journal:
+        for body in (b"1", b"2"):
+            await journal.append([Row(Kind.TESTED, "gate", body), Row(Kind.LINK, "broker", body)])
+        assert [row.body for row in await journal.standing(Kind.TESTED)] == [b"2"]
+        assert [row.body for row in await journal.standing(Kind.LINK)] == [b"2"]
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(
-        st.tuples(
-            st.sampled_from([Kind.SIGNAL, Kind.PUBLISHED, Kind.INCIDENT, Kind.CLOSED]),
-            st.sampled_from("abc"),
-        ),
-        max_size=30,
+        st.tuples(st.sampled_from([*ENDS, *ENDS.values()]), st.sampled_from("ab")), max_size=40
     )
 )
 def test_what_stands_is_what_the_events_say(steps, tmp_path_factory):
-    """The derived table against a fold over the append-only one."""
+    """The derived table, as it grew and as it is built anew, against a fold over the events."""
 
     async def run() -> None:
         path = tmp_path_factory.mktemp("journal") / "journal.db"
+        standing: dict[Kind, dict[str, int]] = {kind: {} for kind in ENDS.values()}
         async with Journal(path) as journal:
-            for number, (kind, key) in enumerate(steps):
-                await journal.append([Row(kind, key, str(number).encode())])
-            incidents: dict[str, int] = {}
-            signals: dict[str, int] = {}
-            for row in await journal.events(0, math.inf):
-                if row.kind == Kind.INCIDENT:
-                    incidents[row.key] = row.seq
-                elif row.kind == Kind.CLOSED:
-                    incidents.pop(row.key, None)
-                elif row.kind == Kind.SIGNAL:
-                    signals[row.key] = row.seq
+            for number, (kind, key) in enumerate(steps, start=1):
+                await journal.append([Row(kind, key, b"")])
+                if kind in ENDS:
+                    standing[ENDS[kind]].pop(key, None)
                 else:
-                    signals.pop(row.key, None)
-            found = await journal.open_incidents()
-            assert [row.seq for row in found] == sorted(incidents.values())
-            found = await journal.unpublished_signals()
-            assert [row.seq for row in found] == sorted(signals.values())
+                    standing[kind][key] = number
+            grown = {kind: await journal.standing(kind) for kind in standing}
+        connection = sqlite3.connect(path)
+        connection.execute("DELETE FROM rules")
+        connection.commit()
+        connection.close()
+        async with Journal(path) as journal:
+            anew = {kind: await journal.standing(kind) for kind in standing}
+        expected = {kind: sorted(rows.values()) for kind, rows in standing.items()}
+        assert {kind: [row.seq for row in rows] for kind, rows in grown.items()} == expected
+        assert anew == grown
 
     asyncio.run(run())
 
@@ -229,15 +234,18 @@ def test_what_stands_is_what_the_events_say(steps, tmp_path_factory):
     [
         "UPDATE events SET body = x'00'",
         "DELETE FROM events",
-        "INSERT OR REPLACE INTO events VALUES (1, 0, 'note', 'forged', x'')",
-        "REPLACE INTO events SELECT 1, 0, 'note', 'forged', x''",
+        "INSERT OR REPLACE INTO events VALUES (1, 0, 'note', 'forged', x'', x'')",
+        "REPLACE INTO events SELECT 1, 0, 'note', 'forged', x'', x''",
+        "INSERT INTO events VALUES (NULL, 0, 'note', 'forged', x'', x'')",
+        "INSERT INTO events VALUES (3, 0, 'note', 'a gap', x'', x'')",
+        "INSERT INTO anchors VALUES (1, x'00', 0, NULL)",
     ],
 )
 async def test_a_stored_row_cannot_be_changed_or_removed(path: Path, statement: str):
     async with Journal(path) as journal:
         await journal.append([Row("note", "k", b"kept")])
     connection = sqlite3.connect(path)
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"append-only|an anchor is"):
         connection.execute(statement)
     connection.close()
     assert [row.body for row in scan(path, 0, math.inf)] == [b"kept"]
@@ -301,11 +309,11 @@ async def test_a_newer_versions_journal_is_refused(path: Path):
     async with Journal(path):
         pass
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(StorageError, match="version 2"):
+    with pytest.raises(StorageError, match="version 3"):
         await Journal(path).open()
-    with pytest.raises(StorageError, match="version 2"):
+    with pytest.raises(StorageError, match="version 3"):
         list(scan(path, 0, 1))
 
 

@@ -12,6 +12,7 @@ from gateway.alarm.desk import Desk
 from gateway.alarm.docket import Rules
 from gateway.alarm.inputs import Inputs
 from gateway.alarm.journal import Journal
+from gateway.alarm.neighbours import Neighbours
 from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
 from gateway.alarm.responder import Responder
@@ -72,6 +73,7 @@ class AlarmSide:
         self._pictures = Pictures(
             gateway, topics, media, self._cameras, store, shared.clock, counters
         )
+        self._neighbours = Neighbours(gateway, topics, shared.control, counters, self._position)
         self._inputs = Inputs(self.desk.signal, self._input_fault, counters)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
@@ -83,6 +85,8 @@ class AlarmSide:
         """
         group.create_task(self.responder.run(), name="responder")
         group.create_task(self._pictures.run(), name="pictures")
+        group.create_task(self._neighbours.run(), name="neighbours")
+        self._tell_neighbours(self._settings)
         group.create_task(self.desk.run(), name="desk")
         await self.desk.ready()
         self._refresh(self._settings)
@@ -107,6 +111,7 @@ class AlarmSide:
         old, self._settings = self._settings, settings
         self.desk.reload(rules_of(settings))
         self.responder.serve(facts.serves_of(settings))
+        self._tell_neighbours(settings)
         for name, choice in old.inputs.items():
             if settings.inputs.get(name) != choice:
                 await self._inputs.stop(name)
@@ -164,6 +169,7 @@ class AlarmSide:
         event = raised.event
         if event is None:
             return
+        self._neighbours.event(event)
         if event.endpoint is not None:
             self._show_input(event.endpoint)
         if event.signal == "alarm":
@@ -182,6 +188,14 @@ class AlarmSide:
         if state.state == "closed":
             self._pictures.closed(state.id)
         self.responder.observe(state)
+        self._neighbours.incident(state)
+
+    def _tell_neighbours(self, settings: Settings) -> None:
+        self._neighbours.configure(facts.neighbours_of(settings), facts.discovered_of(settings))
+
+    def _position(self, site: str | None) -> tuple[float, float] | None:
+        known = None if site is None else self._settings.sites.get(site)
+        return None if known is None else known.position
 
     def _announce(self, page: Page) -> None:
         _LOGGER.warning(

@@ -21,6 +21,7 @@ from gateway.link.voice_link import VoiceLink
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 from gateway.ops.ids import new_id
+from gateway.settings import facts
 from gateway.settings.model import Settings
 
 
@@ -163,6 +164,7 @@ async def broker(settings: Settings) -> AsyncIterator[BrokerAddress]:
         port=port,
         folder=settings.data_dir / "broker",
         root=mqtt.root,
+        discovery=facts.neighbours_of(settings).discovery,
         clients=tuple(sorted({settings.gateway} | controllers)),
         users_file=mqtt.users_file,
         cert_file=mqtt.cert_file,

@@ -55,6 +55,8 @@ class BrokerOptions:
     port: int
     folder: Path
     root: str = "baiying"
+    discovery: str | None = None
+    """Home Assistant's topic prefix, where that is a neighbour."""
     clients: tuple[str, ...] = ()
     users_file: Path | None = None
     cert_file: Path | None = None
@@ -126,7 +128,7 @@ class EmbeddedBroker:
                 key_file=options.key_file and options.key_file.absolute(),
             )
             _write(self._folder / "passwords", passwords(self._users, salts))
-            _write(self._folder / "acl", acl(options.root))
+            _write(self._folder / "acl", acl(options.root, options.discovery))
             _write(self._configuration, configuration(facts))
         except (OSError, KeyError) as error:
             raise BrokerError(f"cannot prepare the broker's folder: {error}") from error

@@ -78,13 +78,18 @@ def configuration(facts: ConfigurationFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def acl(root: str) -> str:
+def acl(root: str, discovery: str | None = None) -> str:
     """The ACL: everybody who proved a name reads everything and writes the leaves of that name.
+
+    ``discovery`` is Home Assistant's topic prefix, below which a client may describe itself.
 
     Reading is not narrowed: recorders, consoles and auditors are clients like any other, and what
     keeps strangers out is the password.
     """
     lines = [f"pattern write {root}/{row.pattern('%u')}" for row in TABLE]
+    if discovery is not None:
+        lines.append(f"pattern write {discovery}/+/%u/+/config")
+        lines.append(f"pattern read {discovery}/#")
     return "\n".join([*lines, f"pattern read {root}/#"]) + "\n"
 
 

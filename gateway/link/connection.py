@@ -53,6 +53,7 @@ class Publication:
     retain: bool = False
     expiry: int | None = None
     properties: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = None
 
     def packet(self, packet_id: int | None = None) -> bytes:
         return mqtt5.PublishPacket(
@@ -63,6 +64,7 @@ class Publication:
             packet_id=packet_id,
             message_expiry_interval=self.expiry,
             user_properties=list(self.properties),
+            content_type=self.content_type,
         ).write()
 
 

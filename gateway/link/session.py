@@ -119,8 +119,9 @@ class ControlLink:
         retain: bool = False,
         expiry: int | None = None,
         properties: tuple[tuple[str, str], ...] = (),
+        content_type: str | None = None,
     ) -> None:
-        """Publish with QoS 1; returns at PUBACK. ``expiry`` in seconds.
+        """Publish with QoS 1; returns at PUBACK. ``expiry`` in seconds, ``content_type`` a MIME type.
 
         Raises:
             LinkError: not connected, lost before PUBACK, or refused; the caller repeats.
@@ -128,7 +129,14 @@ class ControlLink:
         if self._connection is None:
             raise LinkError("not connected to the broker")
         await self._connection.publish(
-            Publication(topic, payload, retain=retain, expiry=expiry, properties=properties)
+            Publication(
+                topic,
+                payload,
+                retain=retain,
+                expiry=expiry,
+                properties=properties,
+                content_type=content_type,
+            )
         )
 
     def set_retained(

@@ -6,6 +6,9 @@ Here and not in `gateway.pieces`, so that checking and explaining a configuratio
 from __future__ import annotations
 
 from gateway.alarm import plan as plans
+from gateway.alarm.cap import CapOptions
+from gateway.alarm.home_assistant import EndpointFacts
+from gateway.alarm.neighbour_options import NeighbourOptions
 from gateway.settings.model import Level, Settings
 
 
@@ -102,6 +105,36 @@ def _level(level: Level) -> plans.Level:
         patch=level.patch,
         answered_by=level.answered_by,
         ack_within=level.ack_within_s,
+    )
+
+
+def neighbours_of(settings: Settings) -> NeighbourOptions:
+    """Which other systems are told of alarms and incidents."""
+    wanted = settings.neighbours
+    return NeighbourOptions(
+        cap=None
+        if wanted.cap is None
+        else CapOptions(
+            sender=wanted.cap.sender or settings.gateway,
+            sender_name=wanted.cap.sender_name or settings.gateway,
+            language=wanted.cap.language,
+        ),
+        cloudevents=wanted.cloudevents is not None,
+        discovery=None if wanted.home_assistant is None else wanted.home_assistant.prefix,
+    )
+
+
+def discovered_of(settings: Settings) -> tuple[EndpointFacts, ...]:
+    """What Home Assistant is shown of each endpoint."""
+    return tuple(
+        EndpointFacts(
+            name=name,
+            title=endpoint.name or name,
+            kind=endpoint.kind,
+            site_title=settings.sites[endpoint.site].name,
+            raises=endpoint.input is not None,
+        )
+        for name, endpoint in settings.endpoints.items()
     )
 
 

@@ -280,6 +280,41 @@ class Plan(_Model):
     """The steps, first to last."""
 
 
+class Cap(_Model):
+    """Incidents as messages of the Common Alerting Protocol 1.2, on ``cap/<gateway>``."""
+
+    sender: Annotated[str, StringConstraints(pattern=r"^[^\s,<&]{1,200}$")] | None = None
+    """Who is named as the originator; no space, comma, < or &. Default is the gateway's name."""
+    sender_name: Text | None = None
+    """Name of the originator for people; default is the gateway's name."""
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = (
+        "zh-CN"
+    )
+    """Language of headlines and descriptions (RFC 3066)."""
+
+
+class CloudEvents(_Model):
+    """Signals and incidents as CloudEvents 1.0, on ``cloudevents/<gateway>``."""
+
+
+class HomeAssistant(_Model):
+    """Buttons, pages and the gateway itself, found by Home Assistant."""
+
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    """Its discovery prefix: the first level of the ``config`` topics."""
+
+
+class Neighbours(_Model):
+    """Other systems that are told of alarms and incidents over the same broker; none by default."""
+
+    cap: Cap | None = None
+    """Common Alerting Protocol 1.2."""
+    cloudevents: CloudEvents | None = None
+    """CloudEvents 1.0."""
+    home_assistant: HomeAssistant | None = None
+    """Home Assistant's MQTT discovery."""
+
+
 class Settings(_Model):
     """One gateway's whole configuration, includes merged. Nobody below `gateway.app` sees all of it."""
 
@@ -305,5 +340,7 @@ class Settings(_Model):
     """Plans, by name, in order of precedence."""
     serves: Listed[GroupName] | None = None
     """Groups whose pages this gateway receives; default: those whose talkgroup has an endpoint here."""
+    neighbours: Neighbours = Neighbours()
+    """Other systems that are told of alarms and incidents."""
     dispositions: Listed[Identifier] | None = None
     """Dispositions that may close an incident; default: any."""

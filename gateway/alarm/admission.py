@@ -1,0 +1,98 @@
+"""Which of the signals that wait is decided next, and which is refused. Pure.
+
+Rules:
+
+Rule 1. What may page goes before what is quiet (troubles, tests, routine reports).
+Rule 2. Among equals it goes round by source (`fair_queue`).
+Rule 3. Signals of one subject are decided in the order in which they came. What of a subject waits
+        as quiet moves up with its first signal that is not, and so does what follows while that waits.
+Rule 4. Each lane holds at most `LANE_LIMIT`, of which one source may hold `SOURCE_LIMIT`. Past that
+        a signal is refused: it is not acknowledged, and counted. No device gets there, since each
+        waits for the answer to its last signal; only a program that does not wait can.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Generic, Protocol, TypeVar
+
+from gateway.alarm.fair_queue import FairQueue
+
+LANE_LIMIT = 16_384
+SOURCE_LIMIT = 4_096
+
+
+class Waiting(Protocol):
+    """A signal that waits."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def source(self) -> str:
+        """Whom it counts for: its site, or the input that no site has."""
+
+    @property
+    def quiet(self) -> bool: ...
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+class Admission(Generic[W]):
+    """The signals that wait for their decision."""
+
+    def __init__(self, lane_limit: int = LANE_LIMIT, source_limit: int = SOURCE_LIMIT) -> None:
+        self._lane_limit = lane_limit
+        self._source_limit = source_limit
+        self._urgent: FairQueue[W] = FairQueue()
+        self._quiet: FairQueue[W] = FairQueue()
+        self._subjects_urgent: Counter[str] = Counter()
+        self._subjects_quiet: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._quiet)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that may page."""
+        return bool(self._urgent)
+
+    def put(self, signal: W) -> bool:
+        """Let it wait; False: refused (rule 4)."""
+        subject, source = signal.subject, signal.source
+        urgent = not signal.quiet or subject in self._subjects_urgent
+        lane = self._urgent if urgent else self._quiet
+        if len(lane) >= self._lane_limit or lane.waiting(source) >= self._source_limit:
+            return False
+        if not urgent:
+            self._subjects_quiet[subject] += 1
+        else:
+            if subject in self._subjects_quiet:
+                self._move_up(subject, source)
+            self._subjects_urgent[subject] += 1
+        lane.put(source, signal)
+        return True
+
+    def take(self) -> W | None:
+        """The next to be decided; None where nothing waits."""
+        signal = self._urgent.take()
+        if signal is not None:
+            _less(self._subjects_urgent, signal.subject)
+            return signal
+        signal = self._quiet.take()
+        if signal is not None:
+            _less(self._subjects_quiet, signal.subject)
+        return signal
+
+    def _move_up(self, subject: str, source: str) -> None:
+        for earlier in self._quiet.withdraw(source, lambda one: one.subject == subject):
+            self._urgent.put(source, earlier)
+            self._subjects_urgent[subject] += 1
+        del self._subjects_quiet[subject]
+
+
+def _less(counts: Counter[str], subject: str) -> None:
+    if counts[subject] > 1:
+        counts[subject] -= 1
+    else:
+        del counts[subject]

@@ -21,7 +21,7 @@ InputName = Literal["normal", "alarm", "tamper", "fault"]
 class Link(Protocol):
     """What is needed of the control connection."""
 
-    def set_retained(self, topic: str, payload: bytes, /) -> None: ...
+    def set_retained(self, topic: str, payload: bytes, /, *, bulk: bool = False) -> None: ...
 
 
 @dataclass(slots=True)
@@ -142,5 +142,8 @@ class EndpointStates:
             facts.published = now
             facts.since = timestamp(self._clock.now().wall)
             state = self.state(name)
-            self._link.set_retained(self._topics.endpoint(self._gateway, name), encode(state))
+            # No floor controller waits for the state of what does not speak.
+            bulk = facts.talkgroup is None and not facts.hears
+            topic = self._topics.endpoint(self._gateway, name)
+            self._link.set_retained(topic, encode(state), bulk=bulk)
             self._changed(name, state)

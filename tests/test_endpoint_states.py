@@ -17,7 +17,7 @@ class Board:
             "g", Topics(), self, SystemClock(), lambda *a: self.told.append(a)
         )
 
-    def set_retained(self, topic, payload):
+    def set_retained(self, topic, payload, *, bulk=False):
         self.sent.append((topic, payload))
 
     async def newest(self):

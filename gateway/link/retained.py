@@ -8,7 +8,8 @@ Rules:
 2. On every connect the newest value of each topic is unsent again: a broker may have restarted empty.
 3. Of one topic at most one value is in flight, so that an older one never lands after a newer one.
 4. An empty payload clears the topic, and is forgotten once the broker has acknowledged it.
-5. A value with an expiry keeps it from when it was set: a later connect sends only what is left
+5. Bulk values (a state for each of thousands of endpoints) are taken apart from the others.
+6. A value with an expiry keeps it from when it was set: a later connect sends only what is left
    of it, and nothing once it has run out.
 """
 
@@ -28,6 +29,7 @@ class Value:
     topic: str
     payload: bytes
     until: float | None = None
+    bulk: bool = False
 
     def expiry(self, now: float) -> int | None:
         """Seconds left, rounded up; None where it does not expire."""
@@ -39,20 +41,34 @@ class Retained:
 
     def __init__(self) -> None:
         self._values: dict[str, Value] = {}
-        self._unsent: dict[str, None] = {}  # a set that keeps its order
+        # Sets that keep their order; the second is of the bulk values.
+        self._unsent: tuple[dict[str, None], dict[str, None]] = {}, {}
         self._in_flight: dict[str, Value] = {}
         self._steps: dict[str, deque[Value]] = {}
 
     def __len__(self) -> int:
         return len(self._values)
 
+    @property
+    def bulk_waits(self) -> bool:
+        """Whether a bulk value is unsent."""
+        return bool(self._unsent[True])
+
     def put(
-        self, topic: str, payload: bytes, expiry: int | None, now: float, *, each: bool = False
+        self,
+        topic: str,
+        payload: bytes,
+        expiry: int | None,
+        now: float,
+        *,
+        each: bool = False,
+        bulk: bool = False,
     ) -> None:
         """Set a topic's newest value; ``b""`` clears it. ``expiry`` in seconds."""
         until = None if expiry is None or not payload else now + expiry
-        value = self._values[topic] = Value(topic, payload, until)
-        self._unsent[topic] = None
+        value = self._values[topic] = Value(topic, payload, until, bulk)
+        self._unsent[not bulk].pop(topic, None)
+        self._unsent[bulk][topic] = None
         if each:
             self._steps.setdefault(topic, deque(maxlen=MAX_STEPS)).append(value)
         else:
@@ -62,12 +78,15 @@ class Retained:
         """A broker that may know nothing is there: everything is unsent (rule 2)."""
         self._in_flight.clear()
         self._steps.clear()
-        self._unsent = dict.fromkeys(self._values)
+        for topic, value in self._values.items():
+            self._unsent[not value.bulk].pop(topic, None)
+            self._unsent[value.bulk][topic] = None
 
-    def take(self, now: float) -> Value | None:
-        """The next value to send; it is in flight until `settled`."""
-        while topic := next((one for one in self._unsent if one not in self._in_flight), None):
-            value = self._next(topic)
+    def take(self, now: float, *, bulk: bool = False) -> Value | None:
+        """The next value to send, of the bulk or of the others; it is in flight until `settled`."""
+        unsent = self._unsent[bulk]
+        while topic := next((one for one in unsent if one not in self._in_flight), None):
+            value = self._next(topic, unsent)
             if value.until is None or value.until > now:
                 self._in_flight[topic] = value
                 return value
@@ -75,13 +94,13 @@ class Retained:
                 del self._values[topic]
         return None
 
-    def _next(self, topic: str) -> Value:
+    def _next(self, topic: str, unsent: dict[str, None]) -> Value:
         """The topic's next value; it stays unsent while there are more."""
         steps = self._steps.get(topic)
         value = steps.popleft() if steps else self._values[topic]
         if not steps:
             self._steps.pop(topic, None)
-            del self._unsent[topic]
+            del unsent[topic]
         return value
 
     def settled(self, value: Value, *, acknowledged: bool) -> None:

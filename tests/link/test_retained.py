@@ -154,3 +154,26 @@ def test_broker_ends_up_with_the_newest_values_whatever_happens(operations):
         retained.settled(value, acknowledged=True)
     kept = {topic: payload for topic, payload in newest.items() if payload}
     assert {topic: payload for topic, payload in broker.items() if payload} == kept
+
+
+def test_bulk_is_taken_apart_from_the_others_and_again_on_every_connect():
+    retained = Retained()
+    retained.put("button", b"1", None, 0, bulk=True)
+    retained.put("floor", b"2", None, 0)
+    assert drain(retained) == [("floor", b"2", None)]
+    for _ in range(2):
+        assert retained.bulk_waits
+        value = retained.take(0, bulk=True)
+        assert value is not None
+        assert (value.topic, value.payload) == ("button", b"1")
+        assert not retained.bulk_waits
+        retained.settled(value, acknowledged=True)
+        retained.connected()
+
+
+def test_topic_that_is_no_longer_bulk_goes_out_once_with_the_others():
+    retained = Retained()
+    retained.put("button", b"1", None, 0, bulk=True)
+    retained.put("button", b"2", None, 0)
+    assert drain(retained) == [("button", b"2", None)]
+    assert retained.take(0, bulk=True) is None

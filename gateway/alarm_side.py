@@ -228,5 +228,6 @@ def rules_of(settings: Settings) -> Rules:
         sites=facts.sites_of(settings),
         groups=facts.groups_of(settings),
         plans=facts.plans_of(settings),
-        dispositions=settings.dispositions,
+        dispositions=facts.dispositions_of(settings),
+        zone=facts.zone_of(settings),
     )

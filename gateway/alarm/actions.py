@@ -9,24 +9,36 @@ Rule 3. A group goes only forward from acked by en route and on scene to handled
         of an earlier step is applied and changes nothing. Each of these implies the ack.
 Rule 4. ``unack`` takes back an ack that stands, and the group is paged again; ``decline`` ends its
         pages of this level. What a group has handled it cannot take back.
-Rule 5. A resolved incident takes ``receipt``, ``handled``, ``reset``, ``note`` and ``close``, a closed one
-        nothing.
-Rule 6. ``escalate`` starts the next level now. ``reset`` clears the latch once nothing is in alarm.
+Rule 5. A resolved incident takes ``receipt``, ``handled``, ``reset``, ``note``, ``hand_over``, ``merge`` and
+        ``close``, a closed one nothing.
+Rule 6. ``escalate`` starts the next level now, or the later one that it names. ``reset`` clears the
+        latch once nothing is in alarm.
 Rule 7. ``close`` needs a disposition (of the configured list, if there is one) and no latched input,
-        and is refused with what is missing.
+        and is refused with what is missing. The disposition says what the alarm itself was (its
+        verdict: true, false, test, unknown), unless the action says otherwise.
+Rule 8. A group that declines is passed over: whoever comes next is called at once.
+Rule 9. ``hand_over`` names who has the incident from now on, or, with a group, who has it there. Any
+        action may carry a note, which is kept.
+Rule 10. ``merge`` closes the incident into another one of the same owner, which goes on for both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gateway.alarm import delivery
 from gateway.alarm.incident import MAX_APPLIED, NOTHING, Effects, Incident
-from gateway.alarm.record import STANDING, WORKING, Progress, State
+from gateway.alarm.record import STANDING, WORKING, IncidentRecord, Progress, State
 from gateway.link.messages import Action
 from gateway.moment import Moment
+
+MERGED = "merged"
+"""Disposition of an incident that goes on in another."""
+
+VERDICTS = {"handled": "true", "false-alarm": "false", "test": "test", MERGED: "unknown"}
+"""What the usual dispositions say, where the configuration does not list its own."""
 
 PUBLISHED_ACTIONS = 32
 """How many of the newest applied ids an IncidentState shows (contract)."""
@@ -51,9 +63,12 @@ class Answer:
 
 
 def act(
-    incident: Incident, action: Action, now: Moment, dispositions: tuple[str, ...] | None = None
+    incident: Incident, action: Action, now: Moment, dispositions: Mapping[str, str] | None = None
 ) -> Answer:
-    """Apply or refuse one action. ``dispositions``: the only ones allowed; None allows any."""
+    """Apply or refuse one action.
+
+    ``dispositions``: the only ones allowed, with the verdict of each; None allows any.
+    """
     known = _repeated(incident, action.id, now)
     if known is not None:
         return known
@@ -61,6 +76,65 @@ def act(
     reason = _refusal(incident, action, now, dispositions)
     if reason is not None:
         return Answer(Outcome.REFUSED, reason, incident.refuse(action.id, reason, now))
+    return _applied(incident, action, before, now)
+
+
+def merge(
+    incident: Incident, into: Incident | None, action: Action, now: Moment
+) -> tuple[Answer, Effects]:
+    """``merge`` of ``incident``: its answer, and what it means for ``into`` (rule 10).
+
+    ``into`` is the incident that the action names; None where this gateway owns none of that id.
+    """
+    known = _repeated(incident, action.id, now)
+    if known is not None:
+        return known, NOTHING
+    before = incident.record
+    reason = _no_merge(before, into, action)
+    if reason is not None:
+        return Answer(Outcome.REFUSED, reason, incident.refuse(action.id, reason, now)), NOTHING
+    assert into is not None
+    other = into.record
+    into.absorb(before, now)
+    incident.resolve()
+    incident.update(
+        state=State.CLOSED,
+        disposition=MERGED,
+        verdict=VERDICTS[MERGED],
+        closed=now.wall,
+        merged_into=into.id,
+        latched=False,
+        active=(),
+    )
+    return _applied(incident, action, before, now), into.effects(other, now)
+
+
+def _no_merge(record: IncidentRecord, into: Incident | None, action: Action) -> str | None:
+    """Why the incident of ``record`` cannot go on in ``into``."""
+    if record.state is State.CLOSED:
+        return "the incident is closed"
+    if not isinstance(action.into, str):
+        return "a merge must name the incident that goes on"
+    if into is None:
+        return f"incident {action.into} is not owned by this gateway"
+    if into.id == record.case.id:
+        return "an incident cannot be merged into itself"
+    if into.record.state is State.CLOSED:
+        return f"incident {into.id} is closed"
+    if into.record.state is State.RESOLVED and record.state is not State.RESOLVED:
+        return f"incident {into.id} is resolved and this one is not; merge it the other way"
+    if into.record.case.drill != record.case.drill:
+        return "a drill and a real alarm never share an incident"
+    if into.record.case.quiet and not record.case.quiet:
+        return (
+            f"incident {into.id} is of category {into.record.case.category}; merge it the other way"
+        )
+    return None
+
+
+def _applied(incident: Incident, action: Action, before: IncidentRecord, now: Moment) -> Answer:
+    if isinstance(action.note, str) and action.note.strip():
+        incident.note(action.by, action.note.strip(), now)
     incident.update(applied=(*incident.record.applied, action.id)[-MAX_APPLIED:])
     return Answer(Outcome.APPLIED, None, incident.effects(before, now))
 
@@ -85,7 +159,7 @@ def _repeated(incident: Incident, action_id: str, now: Moment) -> Answer | None:
 
 
 def _refusal(
-    incident: Incident, action: Action, now: Moment, dispositions: tuple[str, ...] | None
+    incident: Incident, action: Action, now: Moment, dispositions: Mapping[str, str] | None
 ) -> str | None:
     """Do it, or say why not."""
     state = incident.record.state
@@ -185,15 +259,36 @@ def _decline(incident: Incident, action: Action, now: Moment) -> str | None:
     )
     incident.update(pages=delivery.stop(incident.record.pages, (action.group,)))
     incident.settle(now)
+    incident.pass_on(action.group, now)
     return None
 
 
-def _escalate(incident: Incident, _action: Action, now: Moment) -> str | None:
+def _escalate(incident: Incident, action: Action, now: Moment) -> str | None:
     record = incident.record
-    if record.level >= len(record.case.steps):
-        return f"level {record.level} is the last" if record.case.steps else "there is no plan"
-    incident.begin_level(record.level, now)
+    levels = len(record.case.steps)
+    if not levels:
+        return "there is no plan"
+    wanted = action.level if isinstance(action.level, int) else record.level + 1
+    if record.level >= levels:
+        return f"level {record.level} is the last"
+    if wanted > levels:
+        return f"there is no level {wanted}; the plan has {levels}"
+    if wanted <= record.level:
+        return f"level {wanted} is not above level {record.level}"
+    incident.begin_level(wanted - 1, now)
     return None
+
+
+def _hand_over(incident: Incident, action: Action, _now: Moment) -> str | None:
+    if not isinstance(action.to, str) or not action.to.strip():
+        return "a hand-over must say to whom"
+    if action.group is None:
+        incident.update(handler=action.to.strip())
+        return None
+    reason = _no_group(incident, action)
+    if reason is None:
+        incident.update_group(action.group, by=action.to.strip())
+    return reason
 
 
 def _cancel(incident: Incident, _action: Action, _now: Moment) -> str | None:
@@ -222,7 +317,7 @@ def _note(_incident: Incident, action: Action, _now: Moment) -> str | None:
 
 
 def _close(
-    incident: Incident, action: Action, now: Moment, dispositions: tuple[str, ...] | None
+    incident: Incident, action: Action, now: Moment, dispositions: Mapping[str, str] | None
 ) -> str | None:
     missing = []
     disposition = action.disposition if isinstance(action.disposition, str) else ""
@@ -236,8 +331,14 @@ def _close(
         missing.append(f"the input is latched; clear it {how}")
     if missing:
         return "; ".join(missing)
+    usual = (VERDICTS if dispositions is None else dispositions).get(disposition, "unknown")
     incident.resolve()
-    incident.update(state=State.CLOSED, disposition=disposition, closed=now.wall)
+    incident.update(
+        state=State.CLOSED,
+        disposition=disposition,
+        verdict=action.verdict if isinstance(action.verdict, str) else usual,
+        closed=now.wall,
+    )
     return None
 
 
@@ -249,7 +350,7 @@ def _no_group(incident: Incident, action: Action) -> str | None:
     return None
 
 
-_ALLOWED_WHEN_RESOLVED = frozenset({"receipt", "handled", "reset", "note"})
+_ALLOWED_WHEN_RESOLVED = frozenset({"receipt", "handled", "reset", "note", "hand_over"})
 _DEEDS: dict[str, Callable[[Incident, Action, Moment], str | None]] = {
     "receipt": _receipt,
     "ack": _forward(Progress.ACKED),
@@ -262,4 +363,5 @@ _DEEDS: dict[str, Callable[[Incident, Action, Moment], str | None]] = {
     "cancel": _cancel,
     "reset": _reset,
     "note": _note,
+    "hand_over": _hand_over,
 }

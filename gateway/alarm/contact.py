@@ -47,11 +47,13 @@ class Contact:
 
     where: str
     kind: str | None
+    of: str | None = None
+    """Whose it is, in an incident that goes on for others beside its own subject; else None."""
 
     def restores(self, active: Contact) -> bool:
         """Whether a restore of this ends an alarm of ``active`` (rules 1 and 4)."""
         kinds = {self.kind, active.kind}
-        same = _digits(self.where) == _digits(active.where)
+        same = self.of == active.of and _digits(self.where) == _digits(active.where)
         return same and (None in kinds or len(kinds) == 1)
 
 

@@ -2,11 +2,18 @@
 
 Rules (contract, section 2 "Alarms and incidents"):
 
-1. The machines decide at once, in the order of the events; nothing is awaited in between.
+1. Signals wait their turn in `admission`, panics first and fair by source; everything else is
+   decided as it comes. A decision is made at once: nothing is awaited within it, and the loop gets
+   its turn after `SLICE` of them.
 2. At a start, incidents go on where the journal has them, under a new owner term; events that the
    broker never had are published; pages without a receipt are sent again with their old ids.
 3. An action off the wire counts only under its incident's own topic, and never if it is retained.
 4. Actions on incidents of other owners are theirs to answer.
+5. A journal that lags is waited for here, in the fair queue, and not in its own: only what may page
+   is decided while `MAX_STORING` decisions are unanswered.
+6. A silent signal (`folding`) that pages is told all the same. The others are told as a count by
+   the next event of their subject that stands for them; each of their rows stands until then, so
+   that a restart in between tells them one by one.
 """
 
 from __future__ import annotations
@@ -14,21 +21,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from gateway.alarm import snapshot, wire
 from gateway.alarm.actions import Answer, Outcome
-from gateway.alarm.clerk import Clerk, Identity, Listeners, Raised
+from gateway.alarm.admission import Admission
+from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised, Sensed
 from gateway.alarm.clerk import Memory as WritingMemory
 from gateway.alarm.contact import InputBoard, InputState, Sighting, sighting_of, understand
 from gateway.alarm.dispatch import Link as SendingLink
 from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
+from gateway.alarm.figures import Figures
+from gateway.alarm.folding import FlappingRule, Folded, Folding
 from gateway.alarm.incident import Effects
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.saying import action_row
 from gateway.alarm.snapshot import Snapshot
 from gateway.errors import RemoteProtocolError, StorageError
-from gateway.link.messages import Action, AlarmEvent, IncidentState, decode, encode
+from gateway.link.messages import Action, IncidentState, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import Moment
 from gateway.ops.clock import DeadlineTimer, SystemClock
@@ -36,6 +48,15 @@ from gateway.ops.counters import Counters
 from gateway.ports import AlarmSignal, SignalKind
 
 _LOGGER = logging.getLogger(__name__)
+
+SLICE = 0.005
+"""Seconds of decisions at a time: a quarter of a voice packet, a twentieth of a timer's 100 ms."""
+MAX_STORING = 512
+"""Decisions that the journal has not answered: about 50 ms of a busy disk."""
+
+
+_ENDING = frozenset({SignalKind.RESTORE, SignalKind.CANCEL})
+"""Signals that are no alarm, also where they change an incident."""
 
 
 class Incoming(Protocol):
@@ -67,6 +88,29 @@ class Memory(WritingMemory, Protocol):
     async def unpublished_signals(self) -> tuple[Stored, ...]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A signal that waits for its decision; ``done`` is told what has come of it."""
+
+    sighting: Sighting
+    drill: bool
+    done: Done
+
+    @property
+    def subject(self) -> str:
+        return self.sighting.subject
+
+    @property
+    def source(self) -> str:
+        """Its site; of what no endpoint has, the input, which is what the subject begins with."""
+        source = self.sighting.source
+        return source.site if source is not None else self.sighting.subject.partition(":")[0]
+
+    @property
+    def quiet(self) -> bool:
+        return self.sighting.quiet
+
+
 class Desk:
     """The alarm desk of one gateway. Everything is called on the event loop."""
 
@@ -91,8 +135,21 @@ class Desk:
         self._counters = counters
         self._docket = Docket(identity.gateway, rules, new_id)
         self._board = InputBoard()
+        self._admission: Admission[_Waiting] = Admission()
+        self._deciding: asyncio.Handle | None = None
+        self._refusing = False
+        self._folding = Folding(FlappingRule())
+        self._folded: dict[str, list[str]] = {}  # subject: ids of silent events
+        self._figures = Figures()
         self._clerk = Clerk(
-            identity, topics, link, journal, counters, listeners, self._docket.is_wanted
+            identity,
+            topics,
+            link,
+            journal,
+            counters,
+            listeners,
+            wanted=self._docket.is_wanted,
+            answered=self._decide_soon,
         )
         self._timer = DeadlineTimer(clock, self._expired)
         self._seq = 0
@@ -116,28 +173,44 @@ class Desk:
             try:
                 self._take_up(opened, closed, events)
                 self._ready.set()
+                self._decide_soon()
                 await asyncio.get_running_loop().create_future()
             finally:
                 self._ready.clear()
                 self._timer.cancel()
+                self._clerk.end()
+                while (waiting := self._admission.take()) is not None:
+                    waiting.done(Raised(None, False, ()))
                 self._link.unsubscribe(self._topics.action("+", "+"), self._action_arrived)
 
-    async def signal(self, input_name: str, signal: AlarmSignal) -> bool:
+    def signal(self, input_name: str, signal: AlarmSignal) -> asyncio.Future[bool]:
         """One signal of a driver; True once it is on disk, and must not be acknowledged else."""
-        await self._ready.wait()
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def done(raised: Raised) -> None:
+            if not stored.done():
+                stored.set_result(raised.stored)
+
         sighting = understand(self._docket.directory, input_name, signal)
-        return (await self._raise(sighting, drill=False)).stored
+        self._admit(_Waiting(sighting, False, done))
+        return stored
 
     async def press(
-        self, endpoint: str, signal: SignalKind = SignalKind.ALARM, *, drill: bool = False
+        self,
+        endpoint: str,
+        signal: SignalKind = SignalKind.ALARM,
+        *,
+        drill: bool = False,
+        by: str | None = None,
     ) -> Raised | None:
         """Raise ``signal`` at an endpoint by hand; None if there is no such endpoint."""
-        await self._ready.wait()
         source = self._docket.directory.named(endpoint)
         if source is None:
             return None
-        raised = AlarmSignal(signal=signal, line=source.line, zone=source.zone)
-        return await self._raise(sighting_of(source, raised), drill=drill)
+        raised: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
+        seen = sighting_of(source, AlarmSignal(signal=signal, line=source.line, zone=source.zone))
+        self._admit(_Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
+        return await raised
 
     async def act(self, action: Action) -> Answer | None:
         """An action of a local caller, which need not reach the broker; None: not ours.
@@ -152,7 +225,7 @@ class Desk:
             return None
         answer, saying = done
         if saying is not None:
-            await asyncio.shield(saying)
+            await saying
         return answer
 
     def deliver(self, action: Action) -> bool:
@@ -224,11 +297,67 @@ class Desk:
 
     # Signals
 
-    async def _raise(self, sighting: Sighting, *, drill: bool) -> Raised:
-        now = self._clock.now()
+    def _admit(self, waiting: _Waiting) -> None:
+        if self._admission.put(waiting):
+            self._refusing = False
+            self._decide_soon()
+            return
+        self._counters.add("alarm.refused")
+        level = logging.DEBUG if self._refusing else logging.WARNING
+        self._refusing = True
+        _LOGGER.log(level, "%s: too many signals wait; refused", waiting.source)
+        waiting.done(Raised(None, False, ()))
+
+    def _decide_soon(self) -> None:
+        if self._deciding is None and len(self._admission) and self._ready.is_set():
+            self._deciding = asyncio.get_running_loop().call_soon(self._decide)
+
+    def _decide(self) -> None:
+        """Decide on what waits, for `SLICE` seconds (rules 1 and 5)."""
+        self._deciding = None
+        until = self._clock.now().elapsed + SLICE
+        while self._admission.urgent or self._clerk.storing < MAX_STORING:
+            waiting = self._admission.take()
+            if waiting is None:
+                break
+            now = self._clock.now()
+            try:
+                self._take_in(waiting, now)
+            except Exception:  # a defect in one signal's path must not end the others'
+                self._counters.add("alarm.signals_failed")
+                _LOGGER.exception("%s: the signal failed", waiting.subject)
+                waiting.done(Raised(None, False, ()))
+            if now.elapsed >= until:
+                break
+        self._arm()
+        if self._admission.urgent or self._clerk.storing < MAX_STORING:
+            self._decide_soon()  # else the journal's answer does
+
+    def _take_in(self, waiting: _Waiting, now: Moment) -> None:
+        folded = Folded() if waiting.drill else self._folding.see(waiting.sighting, now)
+        sighting = replace(waiting.sighting, silent=True) if folded.silent else waiting.sighting
+        self._raise(sighting, now, drill=waiting.drill, done=waiting.done)
+        for also in folded.also:
+            self._raise(also, now)
+
+    def _raise(
+        self, sighting: Sighting, now: Moment, *, drill: bool = False, done: Done | None = None
+    ) -> None:
+        """One sighting becomes an event, a row, and what it changes about incidents."""
+        if sighting.folded:
+            silent = self._folded.pop(sighting.subject, [])
+            self._counters.add("alarm.folded", len(silent))
+            sighting = replace(sighting, folded=len(silent))
+        else:
+            silent = []
         self._seq += 1
         self._counters.add("alarm.signals")
         self._board.see(sighting)
+        changes = self._docket.signal(sighting, now, drill=drill)
+        self._figures.signal(
+            sighting.subject, now, alarm=bool(changes) and sighting.signal not in _ENDING
+        )
+        told = not sighting.silent or any(effects.pages for _, effects in changes)
         event = wire.event_of(
             sighting,
             event_id=self._new_id(),
@@ -239,13 +368,19 @@ class Desk:
             drill=drill,
             stored=True,
         )
-        row = Row(Kind.SIGNAL, event.id, encode(event))
-        changes = self._docket.signal(sighting, now, drill=drill)
-        return await asyncio.shield(self._carry_out((row,), changes, now, event))
+        if not told:
+            self._folded.setdefault(sighting.subject, []).append(event.id)
+        payload = encode(event)
+        rows = [Row(Kind.SIGNAL, event.id, payload)]
+        rows += [Row(Kind.PUBLISHED, one, b"") for one in silent]
+        sensed = Sensed(event, payload, urgent=not sighting.quiet, told=told)
+        self._clerk.carry_out(rows, changes, now, sensed=sensed, done=done)
 
     # Time, actions, connection
 
     def _expired(self, now: Moment) -> None:
+        for sighting in self._folding.tick(now):
+            self._raise(sighting, now)
         changes = self._docket.tick(now)
         self._clerk.forget(self._docket.take_forgotten())
         # A page sent again is nothing new: it waits for no disk.
@@ -273,16 +408,16 @@ class Desk:
             return
         self.deliver(action)
 
-    def _act(self, action: Action) -> tuple[Answer, asyncio.Task[Raised] | None] | None:
+    def _act(self, action: Action) -> tuple[Answer, asyncio.Future[Raised] | None] | None:
         now = self._clock.now()
         done = self._docket.act(action, now)
         if done is None:
             return None
-        incident, answer = done
+        changes, answer = done
         self._counters.add(f"alarm.actions_{answer.outcome}")
         _LOGGER.info(
             "incident %s: %s by %s%s %s%s",
-            incident.id,
+            action.incident,
             action.action,
             action.by,
             f" of {action.group}" if action.group else "",
@@ -294,22 +429,25 @@ class Desk:
         # What was answered before is not stored as an action again.
         repeated = answer.outcome is Outcome.REPEATED
         rows = () if repeated else (action_row(action, answer.reason),)
-        return answer, self._carry_out(rows, [(incident, answer.effects)], now)
+        return answer, self._carry_out(rows, changes, now)
 
     def _connection_changed(self, connected: bool) -> None:
         if connected and self._ready.is_set():
             self._clerk.reconnected()
 
     def _carry_out(
-        self,
-        rows: Sequence[Row],
-        changes: Sequence[Change],
-        now: Moment,
-        event: AlarmEvent | None = None,
-    ) -> asyncio.Task[Raised]:
-        task = self._clerk.carry_out(rows, changes, now, event)
+        self, rows: Sequence[Row], changes: Sequence[Change], now: Moment
+    ) -> asyncio.Future[Raised]:
+        said: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
+        self._clerk.carry_out(rows, changes, now, done=partial(_settle, said))
         self._arm()
-        return task
+        return said
 
     def _arm(self) -> None:
-        self._timer.arm(self._docket.deadline())
+        deadlines = (self._docket.deadline(), self._folding.deadline())
+        self._timer.arm(min((one for one in deadlines if one is not None), default=None))
+
+
+def _settle(future: asyncio.Future[Raised], raised: Raised) -> None:
+    if not future.done():  # who waited may have gone
+        future.set_result(raised)

@@ -6,12 +6,16 @@ Rule 1. An alarm of an endpoint whose incident is not closed joins that incident
         one, by the first plan that matches. Without a plan it still opens one, which calls nobody
         and waits for people: a press is never without a trace.
 Rule 2. Troubles and tests join nothing. One opens an incident of its own only where a plan names
-        it, and no second one while that is not closed; alarms never join such an incident.
+        it, and no second one while that is not closed; alarms never join such an incident. Silence
+        (category supervision) opens one also without a plan, and joins its own while that is not closed.
 Rule 3. A drill and a real alarm never share an incident.
 Rule 4. A restore is told to every incident of its endpoint; each knows what was in alarm.
 Rule 5. New rules (a reload) are for new incidents. One that runs keeps its plan; only an endpoint that
         is no longer configured ends what it had in alarm, since nothing can restore it any more.
 Rule 6. A closed incident is kept for a day, to refuse what comes late; then it is forgotten.
+Rule 7. What a person raises by hand opens an incident like a signal; where its endpoint has one that is
+        not closed it joins that.
+Rule 8. Where an incident was merged into another, later signals of its endpoint belong to that one.
 """
 
 from __future__ import annotations
@@ -19,12 +23,17 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 
 from gateway.alarm import actions, delivery
-from gateway.alarm.contact import Directory, Sighting
+from gateway.alarm.calendars import local
+from gateway.alarm.choice import Chooser, Nobody
+from gateway.alarm.contact import Contact, Directory, Sighting
 from gateway.alarm.incident import Effects, Incident
 from gateway.alarm.plan import (
+    DEFAULT_TARGETS,
+    SUPERVISION,
     GroupFacts,
     Plan,
     SiteFacts,
@@ -47,13 +56,36 @@ KEEP_CLOSED = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the configuration says about alarms. ``dispositions`` None allows any."""
+    """What the configuration says about alarms.
+
+    ``dispositions``, with the verdict of each: the only ones that close an incident; None allows any.
+    ``zone`` None is the machine's own.
+    """
 
     sources: Mapping[str, SourceFacts] = field(default_factory=dict)
     sites: Mapping[str, SiteFacts] = field(default_factory=dict)
     groups: Mapping[str, GroupFacts] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
-    dispositions: tuple[str, ...] | None = None
+    dispositions: Mapping[str, str] | None = None
+    zone: tzinfo | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a person raises by hand, at a site or an endpoint of it (a camera too).
+
+    ``plan`` names the plan to use; None takes the first that matches.
+    """
+
+    site: str
+    endpoint: str | None = None
+    category: str | None = None
+    code: str | None = None
+    plan: str | None = None
+    text: str | None = None
+    by: str | None = None
+    drill: bool = False
+    covert: bool = False
 
 
 Change = tuple[Incident, Effects]
@@ -64,9 +96,16 @@ _Key = tuple[str, bool, bool]
 class Docket:
     """The incidents of ``owner``; every method is one event."""
 
-    def __init__(self, owner: str, rules: Rules, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        rules: Rules,
+        new_id: Callable[[], str],
+        chooser: Chooser | None = None,
+    ) -> None:
         self._owner = owner
         self._new_id = new_id
+        self._chooser = chooser or Nobody()
         self._take(rules)
         self._incidents: dict[str, Incident] = {}
         self._current: dict[_Key, Incident] = {}
@@ -99,29 +138,64 @@ class Docket:
         """One signal (rules 1 to 4). The first change is that of the incident it belongs to."""
         if sighting.signal is SignalKind.RESTORE:
             found = list(self.current(sighting.subject))
-            return [self._done(one, one.restore(sighting.contact, now)) for one in found]
+            return [self._done(one, one.restore(_contact_in(one, sighting), now)) for one in found]
         current = self._current.get((sighting.subject, sighting.quiet, drill))
         if sighting.signal is SignalKind.CANCEL:
             return [] if current is None else [self._done(current, Effects())]
         if current is None:
             return self._open(sighting, now, drill=drill)
-        if sighting.quiet:
+        if sighting.quiet and sighting.category != SUPERVISION:
             return []
-        assert sighting.source is not None  # what has none is a trouble
-        latch = latches(sighting.source, sighting.category)
-        return [self._done(current, current.alarm(sighting.contact, latch=latch, now=now))]
+        latch = sighting.source is not None and latches(sighting.source, sighting.category)
+        contact = _contact_in(current, sighting)
+        return [self._done(current, current.alarm(contact, latch=latch, now=now))]
 
-    def act(self, action: Action, now: Moment) -> tuple[Incident, actions.Answer] | None:
-        """An action on an incident of ours; None if it is not ours."""
+    def raise_by_hand(self, order: Order, now: Moment) -> list[Change]:
+        """Rule 7. ``order.site`` and a named plan must be configured; an unknown endpoint is none."""
+        source = self._rules.sources.get(order.endpoint or "")
+        subject = source.endpoint if source else f"{order.site}:by-hand:{order.category or ''}"
+        current = self._current.get((subject, False, order.drill))
+        if current is not None:
+            return [self._done(current, current.alarm(None, latch=False, now=now))]
+        site = self._rules.sites[order.site]
+        plan = next((one for one in self._rules.plans if one.name == order.plan), None)
+        if order.plan is None:
+            at = local(now.wall, self._rules.zone)
+            plan = select(self._rules.plans, source, site, order.category, order.code, at)
+        case = self._case(
+            subject=subject,
+            source=source,
+            site=site,
+            plan=plan,
+            category=order.category,
+            now=now,
+            drill=order.drill,
+            covert=order.covert,
+            text=order.text,
+            by=order.by,
+        )
+        return [self._begin(case, None, now, latch=False)]
+
+    def act(self, action: Action, now: Moment) -> tuple[list[Change], actions.Answer] | None:
+        """An action on an incident of ours, the first of the changes; None if it is not ours."""
         incident = self._incidents.get(action.incident)
         if incident is None:
             return None
         was_closed = incident.record.state is State.CLOSED
-        answer = actions.act(incident, action, now, self._rules.dispositions)
-        self._done(incident, answer.effects)
+        changes: list[Change] = []
+        if action.action == "merge":
+            into = self._incidents.get(action.into) if isinstance(action.into, str) else None
+            answer, effects = actions.merge(incident, into, action, now)
+            if into is not None and effects.changed:
+                changes.append(self._done(into, effects))
+        else:
+            answer = actions.act(incident, action, now, self._rules.dispositions)
+        changes.insert(0, self._done(incident, answer.effects))
         if incident.record.state is State.CLOSED and not was_closed:
             self._file(incident, now.elapsed)
-        return incident, answer
+        for changed, _ in changes[1:]:
+            self._make_current(changed)
+        return changes, answer
 
     def reload(self, rules: Rules, now: Moment) -> list[Change]:
         """Rule 5."""
@@ -132,7 +206,7 @@ class Docket:
         """What the incidents of endpoints that are not configured (any more) become."""
         changes = [
             self._done(one, one.input_gone(now))
-            for one in list(self._current.values())
+            for one in {one.id: one for one in self._current.values()}.values()
             if one.record.case.endpoint is not None
             and one.record.case.endpoint not in self._rules.sources
         ]
@@ -140,13 +214,13 @@ class Docket:
 
     def restore(self, record: IncidentRecord, now: Moment, *, same_boot: bool) -> Incident:
         """An incident from the journal; see `Incident.restored`."""
-        incident = Incident.restored(record, now, self._new_id, same_boot=same_boot)
+        incident = Incident.restored(record, now, self._new_id, self._chooser, same_boot=same_boot)
         self._incidents[incident.id] = incident
         if record.state is State.CLOSED:
             closed = record.saved.wall if record.closed is None else record.closed
             self._file(incident, now.elapsed - max(now.wall - closed, 0.0))
         else:
-            self._current[_key_of(record)] = incident
+            self._make_current(incident)
             self._arm(incident)
         return incident
 
@@ -188,34 +262,65 @@ class Docket:
     def _open(self, sighting: Sighting, now: Moment, *, drill: bool) -> list[Change]:
         source = sighting.source
         site = self._rules.sites.get(source.site) if source else None
-        plan = select(self._rules.plans, source, site, sighting.category, sighting.code)
-        if plan is None and sighting.quiet:
+        at = local(now.wall, self._rules.zone)
+        plan = select(self._rules.plans, source, site, sighting.category, sighting.code, at)
+        if plan is None and sighting.quiet and sighting.category != SUPERVISION:
             return []
-        case = self._case(sighting, plan, now, drill=drill)
+        case = self._case(
+            subject=sighting.subject,
+            source=source,
+            site=site,
+            plan=plan,
+            category=sighting.category,
+            now=now,
+            quiet=sighting.quiet,
+            drill=drill,
+            covert=sighting.covert,
+            by=sighting.by,
+            text=sighting.text if source is None and sighting.text else None,
+        )
+        latch = source is not None and latches(source, sighting.category)
+        return [self._begin(case, sighting.contact, now, latch=latch)]
+
+    def _begin(self, case: Case, contact: Contact | None, now: Moment, *, latch: bool) -> Change:
         incident, effects = Incident.opened(
             case,
-            sighting.contact,
-            latch=source is not None and latches(source, sighting.category),
+            contact,
+            latch=latch,
             owner=self._owner,
             now=now,
             new_id=self._new_id,
+            chooser=self._chooser,
         )
         self._incidents[incident.id] = incident
-        self._current[_key_of(incident.record)] = incident
-        return [self._done(incident, effects)]
+        self._make_current(incident)
+        return self._done(incident, effects)
 
-    def _case(self, sighting: Sighting, plan: Plan | None, now: Moment, *, drill: bool) -> Case:
-        source, groups = sighting.source, self._rules.groups
-        site = self._rules.sites.get(source.site) if source else None
-        steps = _steps(plan, groups) if plan else ()
+    def _case(
+        self,
+        *,
+        subject: str,
+        source: SourceFacts | None,
+        site: SiteFacts | None,
+        plan: Plan | None,
+        category: str | None,
+        now: Moment,
+        quiet: bool = False,
+        drill: bool = False,
+        covert: bool = False,
+        text: str | None = None,
+        by: str | None = None,
+    ) -> Case:
+        groups = self._rules.groups
+        steps = _steps(plan, groups, site, drill=drill) if plan else ()
         called = {name for step in steps for name in step.groups}
         return Case(
             id=self._new_id(),
-            subject=sighting.subject,
-            quiet=sighting.quiet,
+            subject=subject,
+            quiet=quiet,
             drill=drill,
-            category=sighting.category,
-            severity=severity_of(plan, sighting.category),
+            category=category,
+            severity=severity_of(plan, category),
             endpoint=source.endpoint if source else None,
             endpoint_title=source.title if source else None,
             endpoints=place_mates(source, self._mates[source.site, source.place]) if source else (),
@@ -227,11 +332,23 @@ class Docket:
             steps=steps,
             parties={name: groups[name].party for name in groups if name in called},
             ack_expires=plan.ack_expires if plan else None,
+            targets=plan.targets if plan else DEFAULT_TARGETS,
+            covert=covert,
+            text=text,
+            by=by,
+            home=self._owner,
+            site_class=site.class_ if site else None,
+            street=site.street if site else None,
+            grid=site.grid if site else None,
         )
 
     def _done(self, incident: Incident, effects: Effects) -> Change:
         self._arm(incident)
         return incident, effects
+
+    def _make_current(self, incident: Incident) -> None:
+        for key in _keys_of(incident.record):
+            self._current[key] = incident
 
     def _arm(self, incident: Incident) -> None:
         due = incident.deadline()
@@ -242,23 +359,37 @@ class Docket:
 
     def _file(self, incident: Incident, closed: float) -> None:
         """Put a closed incident away; ``closed`` on `Moment.elapsed`."""
-        self._current.pop(_key_of(incident.record), None)
+        for key in _keys_of(incident.record):
+            if self._current.get(key) is incident:
+                del self._current[key]
         self._armed.pop(incident.id, None)
         self._closed.append((closed, incident.id))
 
 
-def _key_of(record: IncidentRecord) -> _Key:
-    return record.case.subject, record.case.quiet, record.case.drill
+def _keys_of(record: IncidentRecord) -> Iterator[_Key]:
+    """Whose signals join it: its own subject's, and those of what was merged into it."""
+    for subject in (record.case.subject, *record.subjects):
+        yield subject, record.case.quiet, record.case.drill
 
 
-def _steps(plan: Plan, groups: Mapping[str, GroupFacts]) -> tuple[Step, ...]:
+def _contact_in(incident: Incident, sighting: Sighting) -> Contact:
+    """The contact of a signal as the incident knows it."""
+    own = incident.record.case.subject == sighting.subject
+    return sighting.contact if own else replace(sighting.contact, of=sighting.subject)
+
+
+def _steps(
+    plan: Plan, groups: Mapping[str, GroupFacts], site: SiteFacts | None, *, drill: bool
+) -> tuple[Step, ...]:
     return tuple(
         Step(
             name=level.name,
-            groups=level_groups(plan, index, groups),
+            groups=level_groups(plan, index, groups, site, drill=drill),
             patch=level.patch,
             quorum=quorum(plan, index),
             ack_within=level.ack_within,
+            rotas=level.page_rota,
+            nearest=level.nearest,
         )
         for index, level in enumerate(plan.levels)
     )

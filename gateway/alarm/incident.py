@@ -22,25 +22,39 @@ Rule 10. The first level reached that patches opens the talkgroup ``incident-<id
 Rule 11. Every visible change is a publication with the next ``seq``; so is a refusal, which the
          next change takes away.
 Rule 12. A timer fires once, however late; the next one counts from then.
+Rule 13. Rotas and ``nearest`` are asked at each start of a level; whom they chose stays called, like
+         everybody else. When one of them declines, the next one is called at once; when everybody
+         called has declined, the next level starts at once.
+Rule 14. The clocks of the plan's targets run from the raising, or from the alarm that opened it again,
+         until a group is so far; a later stage stops the earlier ones' clocks too. One that runs out
+         is a breach, once. Quiet incidents have none.
+Rule 15. An incident of silence is resolved by the restore: what was silent is heard again.
+Rule 16. What is merged into it goes on in it: latch, contacts, endpoints, notes and groups. An ack
+         that stands there stands here; whoever was called there and has not acked is called here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.alarm import delivery
+from gateway.alarm.choice import Choice, Chooser, Nobody
 from gateway.alarm.contact import Contact
+from gateway.alarm.plan import SUPERVISION
 from gateway.alarm.record import (
+    STAGE_OF,
     STANDING,
     WORKING,
     BreachRecord,
     Case,
     GroupRecord,
     IncidentRecord,
+    NoteRecord,
     PageRecord,
     Progress,
     RefusedRecord,
+    Stage,
     State,
     Step,
 )
@@ -50,6 +64,9 @@ MAX_BREACHES = 64
 """Breaches kept in the state; past it the oldest but the first go. The journal has them all."""
 MAX_APPLIED = 256
 MAX_REFUSALS = 32
+MAX_NOTES = 32
+"""Notes kept in the state, the newest; the journal has them all."""
+MAX_SHORTFALLS = 32
 
 UNANSWERED = "unanswered"
 """Breach: the last level's timer ran out."""
@@ -74,42 +91,56 @@ NOTHING = Effects()
 class Incident:
     """The machine. Every method is one event at ``now``; ``record`` is its whole state."""
 
-    __slots__ = ("_new_id", "_pages", "_record")
+    __slots__ = ("_chooser", "_new_id", "_pages", "_record")
 
-    def __init__(self, record: IncidentRecord, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, record: IncidentRecord, new_id: Callable[[], str], chooser: Chooser | None = None
+    ) -> None:
         self._record = record
         self._new_id = new_id
+        self._chooser = chooser or Nobody()
         self._pages: list[PageRecord] = []
 
     @classmethod
     def opened(
         cls,
         case: Case,
-        contact: Contact,
+        contact: Contact | None,
         *,
         latch: bool,
         owner: str,
         now: Moment,
         new_id: Callable[[], str],
+        chooser: Chooser | None = None,
     ) -> tuple[Incident, Effects]:
-        """Rule 1. An incident without a plan has no groups and no timer, and waits for people."""
+        """Rule 1. An incident without a plan has no groups and no timer, and waits for people.
+
+        ``contact`` is in alarm; None where a person raised it without an input.
+        """
         record = IncidentRecord(
             case=case,
             state=State.OPEN,
             level=1,
             saved=now,
-            active=(contact,),
+            active=() if contact is None else (contact,),
             latched=latch,
             owner=owner,
             seq=1,
+            clocks=_clocks(case, now),
         )
-        incident = cls(record, new_id)
+        incident = cls(record, new_id, chooser)
         incident.begin_level(0, now)
         return incident, Effects(changed=True, pages=tuple(incident._pages_to_send()))
 
     @classmethod
     def restored(
-        cls, record: IncidentRecord, now: Moment, new_id: Callable[[], str], *, same_boot: bool
+        cls,
+        record: IncidentRecord,
+        now: Moment,
+        new_id: Callable[[], str],
+        chooser: Chooser | None = None,
+        *,
+        same_boot: bool,
     ) -> Incident:
         """An incident as the journal has it, owned anew: timers go on where they were.
 
@@ -117,12 +148,14 @@ class Incident:
         carries them over, and a wall clock that was set back lengthens none past its full time.
         """
         if record.state is State.CLOSED:
-            return cls(record, new_id)
+            return cls(record, new_id, chooser)
         if not same_boot:
             record = _carried_over(record, now)
         # A publication after the stored one may be out; a new term is above whatever it was.
         return cls(
-            replace(record, owner_term=record.owner_term + 1, seq=record.seq + 1, saved=now), new_id
+            replace(record, owner_term=record.owner_term + 1, seq=record.seq + 1, saved=now),
+            new_id,
+            chooser,
         )
 
     @property
@@ -136,16 +169,16 @@ class Incident:
     def deadline(self) -> float | None:
         """When `tick` is wanted, on `Moment.elapsed`."""
         one = self._record
-        candidates = [one.level_due, delivery.deadline(one.pages)]
+        candidates = [one.level_due, delivery.deadline(one.pages), *one.clocks.values()]
         candidates += [group.ack_due for group in one.groups.values()]
         return min((due for due in candidates if due is not None), default=None)
 
-    def alarm(self, contact: Contact, *, latch: bool, now: Moment) -> Effects:
-        """A further alarm of the endpoint (rules 7 and 8)."""
+    def alarm(self, contact: Contact | None, *, latch: bool, now: Moment) -> Effects:
+        """A further alarm of the endpoint (rules 7 and 8); ``contact`` None: a person says so."""
         before = self._record
         if before.state is State.CLOSED:
             return NOTHING
-        if contact not in before.active:
+        if contact is not None and contact not in before.active:
             self.update(active=(*before.active, contact))
         self.update(latched=before.latched or latch)
         if before.state is State.RESOLVED:
@@ -155,7 +188,8 @@ class Incident:
                 )
                 for name, group in before.groups.items()
             }
-            self.update(state=State.OPEN, groups=stood_down)
+            clocks = _clocks(before.case, now)
+            self.update(state=State.OPEN, groups=stood_down, clocks=clocks, reached={})
             self.begin_level(0, now)
         return self.effects(before, now)
 
@@ -164,6 +198,9 @@ class Incident:
         before = self._record
         if before.state is not State.CLOSED:
             self.update(active=tuple(one for one in before.active if not contact.restores(one)))
+            silence = before.case.category == SUPERVISION
+            if silence and not self._record.active and before.state is not State.RESOLVED:
+                self.resolve()
         return self.effects(before, now)
 
     def input_gone(self, now: Moment) -> Effects:
@@ -185,6 +222,10 @@ class Incident:
                 self._breach(ACK_EXPIRED, now)
                 self.page(name, now)
                 self.settle(now)
+        for stage, runs_out in before.clocks.items():
+            if runs_out <= now.elapsed and stage in self._record.clocks:
+                self._breach(stage, now)
+                self.update(clocks=_without(self._record.clocks, stage))
         # Asked of the newest record: an ack that expired has started the timer anew.
         due = self._record.level_due
         if due is not None and due <= now.elapsed:
@@ -205,24 +246,84 @@ class Incident:
         self.update(groups={**self._record.groups, name: group})
 
     def begin_level(self, index: int, now: Moment) -> None:
-        """Start level ``index`` (from 0), or start it again: rules 1, 3, 4 and 10."""
+        """Start level ``index`` (from 0), or start it again: rules 1, 3, 4, 10 and 13.
+
+        What the levels between the present one and it would have added is added with it.
+        """
         step = self._step(index)
         if step is None:
             return
+        first = min(self._record.level, index)
         self.update(level=index + 1, level_due=now.elapsed + step.ack_within)
-        if step.patch:
-            self.update(talkgroup=f"incident-{self.id}")
-        for name in step.groups:
+        for passed in range(first, index + 1):
+            self._take(self._chooser.choose(self._record.case, passed, self._called(), now))
+            if self._record.case.steps[passed].patch:
+                self.update(talkgroup=f"incident-{self.id}")
+        for name in dict.fromkeys((*step.groups, *self._record.chosen)):
             group = self._record.groups.get(name)
             if group is None or group.state not in STANDING:
                 self.page(name, now)
         self.settle(now)
 
+    def pass_on(self, declined: str, now: Moment) -> None:
+        """``declined`` cannot come: call the next one (rule 13)."""
+        record = self._record
+        if not record.case.steps:
+            return
+        level = record.level - 1
+        choice = self._chooser.instead(record.case, level, declined, self._called(), now)
+        self._take(choice)
+        for name in choice.groups:
+            if name not in record.groups:
+                self.page(name, now)
+        states = {group.state for group in self._record.groups.values()}
+        if states == {Progress.DECLINED} and record.level < len(record.case.steps):
+            self.begin_level(record.level, now)
+
+    def absorb(self, other: IncidentRecord, now: Moment) -> None:
+        """Go on for ``other`` too (rule 16)."""
+        one = self._record
+        subject = other.case.subject
+        contacts = tuple(replace(contact, of=contact.of or subject) for contact in other.active)
+        parties = {name: group.party for name, group in other.groups.items()}
+        self.update(
+            active=(*one.active, *contacts),
+            latched=one.latched or other.latched,
+            subjects=(*one.subjects, subject, *other.subjects),
+            endpoints=(*one.endpoints, *other.case.endpoints, *other.endpoints),
+            merged=(*one.merged, other.case.id, *other.merged),
+            notes=(*one.notes, *other.notes)[-MAX_NOTES:],
+            chosen={**parties, **one.chosen},
+        )
+        if other.talkgroup is not None:
+            self.update(talkgroup=f"incident-{self.id}")
+        working = one.state in (State.OPEN, State.ANSWERED)
+        for name, group in other.groups.items():
+            here = self._record.groups.get(name)
+            if group.state in STANDING and (here is None or here.state not in STANDING):
+                # What they handled was the other; of this one they have yet to say so.
+                handled = group.state is Progress.HANDLED
+                there = replace(group, state=Progress.ON_SCENE) if handled else group
+                self.update(
+                    groups={**self._record.groups, name: there},
+                    pages=delivery.stop(self._record.pages, (name,)),
+                )
+            elif here is None and group.state in _CALLED and working:
+                self.page(name, now)
+            elif here is None:
+                self.update(groups={**self._record.groups, name: group})
+        self.settle(now)
+
+    def note(self, by: str, text: str, now: Moment) -> None:
+        """Keep a remark."""
+        note = NoteRecord(by=by, text=text, time=now.wall)
+        self.update(notes=(*self._record.notes, note)[-MAX_NOTES:])
+
     def page(self, name: str, now: Moment) -> None:
         """Call a group with a new page id; whatever it said before no longer stands."""
         level = self._record.level
         group = GroupRecord(
-            party=self._record.case.parties[name],
+            party=self._party(name),
             state=Progress.PAGED,
             level=level,
             paged=now.wall,
@@ -233,6 +334,7 @@ class Incident:
 
     def settle(self, now: Moment) -> None:
         """Whether it is resolved, answered or open, from what the groups say (rules 2 and 6)."""
+        self._stop_clocks(now)
         one = self._record
         if one.state not in (State.OPEN, State.ANSWERED):
             return
@@ -253,6 +355,7 @@ class Incident:
             level_due=None,
             groups=groups,
             pages=delivery.stop(self._record.pages),
+            clocks={},
         )
 
     def refuse(self, action_id: str, reason: str, now: Moment) -> Effects:
@@ -282,11 +385,44 @@ class Incident:
         return [page for page in pages if page.id in running]
 
     def _is_answered(self) -> bool:
-        parties = {group.party for group in self._record.groups.values() if group.state in STANDING}
+        groups = [(group.party, group.state in STANDING) for group in self._record.groups.values()]
         step = self._step(self._record.level - 1)
-        if step is None or step.quorum is None:
-            return bool(parties)
-        return parties.issuperset(step.quorum)
+        return any(stands for _, stands in groups) if step is None else step.quorum.met(groups)
+
+    def _take(self, choice: Choice) -> None:
+        """Keep whom a chooser chose, and what it could not."""
+        one = self._record
+        new = tuple(words for words in choice.shortfalls if words not in one.shortfalls)
+        self.update(
+            chosen={**one.chosen, **choice.groups},
+            shortfalls=(*one.shortfalls, *new)[-MAX_SHORTFALLS:],
+        )
+
+    def _called(self) -> frozenset[str]:
+        return frozenset(self._record.groups)
+
+    def _party(self, name: str) -> str:
+        record = self._record
+        return record.case.parties.get(name) or record.chosen[name]
+
+    def _stop_clocks(self, now: Moment) -> None:
+        """Rule 14: what the groups have reached."""
+        one = self._record
+        stages = tuple(Stage)
+        furthest = max(
+            (
+                stages.index(STAGE_OF[group.state])
+                for group in one.groups.values()
+                if group.state in STAGE_OF
+            ),
+            default=-1,
+        )
+        new = [stage.value for stage in stages[: furthest + 1] if stage not in one.reached]
+        if new:
+            self.update(
+                reached={**one.reached, **dict.fromkeys(new, now.wall)},
+                clocks=_without(one.clocks, *new),
+            )
 
     def _step(self, index: int) -> Step | None:
         steps = self._record.case.steps
@@ -300,6 +436,22 @@ class Incident:
         if len(breaches) > MAX_BREACHES:
             breaches = (breaches[0], *breaches[2:])
         self.update(breaches=breaches)
+
+
+_CALLED = frozenset({Progress.PAGED, Progress.RECEIVED})
+"""Called, and nothing is known of anybody yet."""
+
+
+def _clocks(case: Case, now: Moment) -> dict[str, float]:
+    """The targets' deadlines from ``now`` on (rule 14)."""
+    if case.quiet:
+        return {}
+    targets = {stage.value: getattr(case.targets, stage.value) for stage in Stage}
+    return {stage: now.elapsed + after for stage, after in targets.items() if after is not None}
+
+
+def _without(clocks: Mapping[str, float], *stages: str) -> dict[str, float]:
+    return {stage: due for stage, due in clocks.items() if stage not in stages}
 
 
 def _carried_over(record: IncidentRecord, now: Moment) -> IncidentRecord:
@@ -320,5 +472,9 @@ def _carried_over(record: IncidentRecord, now: Moment) -> IncidentRecord:
         groups={
             name: replace(group, ack_due=moved(group.ack_due, case.ack_expires or 0.0))
             for name, group in record.groups.items()
+        },
+        clocks={
+            stage: min(due + shift, now.elapsed + (getattr(case.targets, stage) or 0.0))
+            for stage, due in record.clocks.items()
         },
     )

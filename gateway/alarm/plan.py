@@ -8,25 +8,44 @@ Rule 3. Troubles, tests and routine reports never page as a panic: a plan takes 
         ``category`` names them, or its ``code`` their code. An empty `When` is for every alarm.
 Rule 4. A qualifier P (previous report) counts as E: ``P120`` matches ``E120``.
 Rule 5. Widening only adds: a level calls all that the levels before it call, and its own.
-Rule 6. A level is answered when each party of ``answered_by`` has acked; a later level inherits
-        the newest list before it; without any, a single ack answers.
-Rule 7. Severity comes from the plan; default 1 for panic, else 2.
+Rule 6. A level is answered when each party of ``answered_by`` has acked, or as many groups as it
+        asks for; a later level inherits the newest one before it; without any, a single ack answers.
+Rule 7. Severity comes from the plan; default 1 for panic and duress, 3 for assist, else 2.
+Rule 8. A drill calls only groups that are marked for drills.
+Rule 9. Hours are those at which the incident opens: a plan that it began with goes on past them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.alarm.calendars import ALWAYS, Hours
 
 PANIC = "panic"
 TROUBLE = "trouble"
 TEST = "test"
-QUIET_CATEGORIES = frozenset({TROUBLE, TEST, "access", "bypass", "log"})
+DURESS = "duress"
+ASSIST = "assist"
+TOUCH = "touch"
+UNCONFIRMED = "unconfirmed"
+SUPERVISION = "supervision"
+QUIET_CATEGORIES = frozenset(
+    {TROUBLE, TEST, TOUCH, UNCONFIRMED, SUPERVISION, "access", "bypass", "log"}
+)
 """Categories that never page as a panic, join no incident, and need a plan that names them.
 
-Beside troubles and tests they are a panel's routine reports: opening and closing, bypassed zones,
-log entries.
+Beside troubles and tests they are a panel's routine reports (opening and closing, bypassed zones,
+log entries), an alarm whose guard is not satisfied, one of two inputs that must confirm each other,
+and silence (which opens an incident also where no plan names it).
 """
+
+DEFAULT_TARGET = 180.0
+"""Seconds: the district's first response is within 3 minutes (design, "Who it is for")."""
+
+AT_SITE = "@site"
+"""A value of ``page_where`` that stands for the site's own; no identifier can be it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +93,62 @@ class GroupFacts:
     grid: str | None = None
     class_: str | None = None
     tags: tuple[str, ...] = ()
+    position: tuple[float, float] | None = None
+    drills: bool = False
+    """Whether it may be called by a drill."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum:
+    """When a level is answered: each of ``parties``, ``count`` groups, or ``everyone`` has acked.
+
+    The default is any single ack.
+    """
+
+    parties: tuple[str, ...] = ()
+    count: int = 1
+    everyone: bool = False
+
+    def met(self, groups: Iterable[tuple[str, bool]]) -> bool:
+        """``groups``: of each called group its party, and whether its ack stands."""
+        called = tuple(groups)
+        standing = [party for party, stands in called if stands]
+        if self.everyone:
+            return bool(called) and len(standing) == len(called)
+        if self.parties:
+            return set(self.parties) <= set(standing)
+        return len(standing) >= self.count
+
+
+ANY = Quorum()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """The ``count`` groups nearest to the site; distances in metres, ``max_age`` in seconds."""
+
+    count: int
+    party: tuple[str, ...] = ()
+    max_distance: float | None = None
+    max_age: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """Seconds from the raising within which the first group is to be so far; None: no such clock."""
+
+    ack: float | None = DEFAULT_TARGET
+    en_route: float | None = DEFAULT_TARGET
+    on_scene: float | None = DEFAULT_TARGET
+    handled: float | None = DEFAULT_TARGET
+
+
+DEFAULT_TARGETS = Targets()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """What a plan is for; an empty key asks for nothing."""
+    """What a plan is for; an empty key asks for nothing. ``hours`` are those of the local time."""
 
     endpoint: tuple[str, ...] = ()
     site: tuple[str, ...] = ()
@@ -88,6 +158,7 @@ class When:
     tag: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
+    hours: Hours = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +179,10 @@ class Level:
     name: str
     page: tuple[str, ...] = ()
     page_where: Where | None = None
+    page_rota: tuple[str, ...] = ()
+    nearest: Nearest | None = None
     patch: bool = False
-    answered_by: tuple[str, ...] | None = None
+    answered_by: Quorum | None = None
     ack_within: float = 60.0
 
 
@@ -124,6 +197,7 @@ class Plan:
     severity: int | None = None
     ack_expires: float | None = None
     """Seconds after which an ack that nobody followed by ``en_route`` no longer stands."""
+    targets: Targets = DEFAULT_TARGETS
 
 
 def select(
@@ -132,12 +206,16 @@ def select(
     site: SiteFacts | None,
     category: str | None,
     code: str | None = None,
+    at: datetime | None = None,
 ) -> Plan | None:
     """The plan for a signal of ``category``, which is the effective one (`contact.category_of`).
 
-    ``source`` and ``site`` are None for a trouble that no endpoint could be found for.
+    ``source`` and ``site`` are None for a trouble that no endpoint could be found for. ``at`` is
+    the local time; None asks for no hours.
     """
-    return next((plan for plan in plans if matches(plan.when, source, site, category, code)), None)
+    return next(
+        (plan for plan in plans if matches(plan.when, source, site, category, code, at)), None
+    )
 
 
 def matches(
@@ -146,8 +224,9 @@ def matches(
     site: SiteFacts | None,
     category: str | None,
     code: str | None,
+    at: datetime | None = None,
 ) -> bool:
-    """Rules 2 to 4."""
+    """Rules 2 to 4 and 9."""
     code = counted_code(code)
     codes = tuple(counted_code(wanted) for wanted in when.code)
     if category in QUIET_CATEGORIES and category not in when.category and code not in codes:
@@ -161,6 +240,7 @@ def matches(
         and _any(when.tag, *(site.tags if site else ()))
         and _any(when.category, category)
         and _any(codes, code)
+        and (at is None or when.hours is ALWAYS or when.hours.hold(at))
     )
 
 
@@ -175,61 +255,90 @@ def _any(wanted: tuple[str | None, ...], *have: str | None) -> bool:
     return not wanted or any(value is not None and value in wanted for value in have)
 
 
-def level_groups(plan: Plan, index: int, groups: Mapping[str, GroupFacts]) -> tuple[str, ...]:
+def level_groups(
+    plan: Plan,
+    index: int,
+    groups: Mapping[str, GroupFacts],
+    site: SiteFacts | None = None,
+    *,
+    drill: bool = False,
+) -> tuple[str, ...]:
     """All groups called by level ``index`` (from 0): its own and those of the levels before it.
 
-    In order of first call; a group that ``groups`` does not have is left out.
+    In order of first call; a group that ``groups`` does not have is left out. ``site`` is what
+    `AT_SITE` stands for. What rotas and ``nearest`` add is not here (`gateway.alarm.choice`).
     """
     called: dict[str, None] = {}
     for level in plan.levels[: index + 1]:
-        called.update(dict.fromkeys(own_groups(level, groups)))
+        called.update(dict.fromkeys(own_groups(level, groups, site, drill=drill)))
     return tuple(called)
 
 
-def added_groups(plan: Plan, index: int, groups: Mapping[str, GroupFacts]) -> tuple[str, ...]:
+def added_groups(
+    plan: Plan, index: int, groups: Mapping[str, GroupFacts], site: SiteFacts | None = None
+) -> tuple[str, ...]:
     """The groups that level ``index`` (from 0) calls and no level before it does."""
-    before = frozenset(level_groups(plan, index - 1, groups)) if index else frozenset()
-    return tuple(name for name in level_groups(plan, index, groups) if name not in before)
+    before = frozenset(level_groups(plan, index - 1, groups, site)) if index else frozenset()
+    return tuple(name for name in level_groups(plan, index, groups, site) if name not in before)
 
 
-def own_groups(level: Level, groups: Mapping[str, GroupFacts]) -> tuple[str, ...]:
+def own_groups(
+    level: Level,
+    groups: Mapping[str, GroupFacts],
+    site: SiteFacts | None = None,
+    *,
+    drill: bool = False,
+) -> tuple[str, ...]:
     """The groups that a level itself names, by ``page`` first and then by ``page_where``."""
     called = dict.fromkeys(name for name in level.page if name in groups)
     where = level.page_where
     if where is not None:
+        street = _at_site(where.street, site.street if site else None)
+        grid = _at_site(where.grid, site.grid if site else None)
+        class_ = _at_site(where.class_, site.class_ if site else None)
         called.update(
             dict.fromkeys(
                 group.name
                 for group in groups.values()
-                if _any(where.street, group.street)
-                and _any(where.grid, group.grid)
-                and _any(where.class_, group.class_)
+                if _any(street, group.street)
+                and _any(grid, group.grid)
+                and _any(class_, group.class_)
                 and _any(where.party, group.party)
                 and _any(where.tag, *group.tags)
             )
         )
-    return tuple(called)
+    return tuple(name for name in called if not drill or groups[name].drills)
 
 
-def quorum(plan: Plan, index: int) -> tuple[str, ...] | None:
-    """The parties that must each ack at level ``index`` (from 0); None: any single ack (rule 6)."""
+def _at_site(wanted: tuple[str, ...], own: str | None) -> tuple[str | None, ...]:
+    """With `AT_SITE` replaced by the site's own value; a site without one matches no group."""
+    return tuple(own if value == AT_SITE else value for value in wanted)
+
+
+def quorum(plan: Plan, index: int) -> Quorum:
+    """When level ``index`` (from 0) is answered (rule 6)."""
     for level in reversed(plan.levels[: index + 1]):
         if level.answered_by is not None:
-            return level.answered_by or None
-    return None
+            return level.answered_by
+    return ANY
 
 
 def severity_of(plan: Plan | None, category: str | None) -> int:
     """1 (highest) to 4 (rule 7)."""
     if plan is not None and plan.severity is not None:
         return plan.severity
-    return 1 if category == PANIC else 2
+    return _SEVERITIES.get(category or "", 2)
+
+
+_SEVERITIES = {PANIC: 1, DURESS: 1, ASSIST: 3}
 
 
 def latches(source: SourceFacts, category: str | None) -> bool:
     """Whether an alarm of ``category`` (effective) stays until a person resets it."""
     if category in QUIET_CATEGORIES:
         return False
+    if category == DURESS:
+        return True
     return category == PANIC if source.latch is None else source.latch
 
 

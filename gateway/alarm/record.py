@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.alarm.contact import Contact
+from gateway.alarm.plan import ANY, DEFAULT_TARGETS, Nearest, Quorum, Targets
 from gateway.moment import Moment
 
 
@@ -43,15 +44,38 @@ STANDING = WORKING | {Progress.HANDLED}
 """The group's ack stands: it counts for the quorum, and the group is not paged."""
 
 
+class Stage(StrEnum):
+    """What an incident's clocks wait for, in order; each is also the kind of its breach."""
+
+    ACK = "ack"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    HANDLED = "handled"
+
+
+STAGE_OF = {
+    Progress.ACKED: Stage.ACK,
+    Progress.EN_ROUTE: Stage.EN_ROUTE,
+    Progress.ON_SCENE: Stage.ON_SCENE,
+    Progress.HANDLED: Stage.HANDLED,
+}
+"""The stage that a group in this state has reached, and with it every one before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One level of the frozen plan. ``groups`` are all that it calls, earlier levels' included."""
+    """One level of the frozen plan. ``groups`` are all that it names, earlier levels' included.
+
+    Whom its ``rotas`` and ``nearest`` call is chosen when it starts (`gateway.alarm.choice`).
+    """
 
     name: str
     groups: tuple[str, ...]
     patch: bool
-    quorum: tuple[str, ...] | None
+    quorum: Quorum = ANY
     ack_within: float
+    rotas: tuple[str, ...] = ()
+    nearest: Nearest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +101,17 @@ class Case:
     parties: Mapping[str, str]
     """Party of each group that a step names."""
     ack_expires: float | None
+    targets: Targets = DEFAULT_TARGETS
+    covert: bool = False
+    text: str | None = None
+    by: str | None = None
+    """Who raised it by hand."""
+    home: str | None = None
+    """The gateway that raised it, whoever owns it now."""
+    site_class: str | None = None
+    street: str | None = None
+    grid: str | None = None
+    """What the site was when it was raised, for the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +150,15 @@ class BreachRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRecord:
+    """What somebody remarked."""
+
+    by: str
+    text: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRecord:
     """An action that changed nothing, and why."""
 
@@ -149,3 +193,22 @@ class IncidentRecord:
     """What the newest publication refuses."""
     refusals: tuple[RefusedRecord, ...] = ()
     """Earlier refusals, so that a repeat gets the same answer."""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """Groups that rotas and ``nearest`` have called, with the party of each."""
+    shortfalls: tuple[str, ...] = ()
+    """Whom a level wanted and could not call, and why."""
+    notes: tuple[NoteRecord, ...] = ()
+    handler: str | None = None
+    """The operator who has it."""
+    verdict: str | None = None
+    merged: tuple[str, ...] = ()
+    """Incidents that go on in this one."""
+    merged_into: str | None = None
+    subjects: tuple[str, ...] = ()
+    """Whose signals join it beside its own subject's: those of the incidents merged into it."""
+    endpoints: tuple[str, ...] = ()
+    """Endpoints beside the case's own, of the incidents merged into it."""
+    clocks: Mapping[str, float] = field(default_factory=dict)
+    """Deadlines of the targets that are not reached yet, on `Moment.elapsed`, by `Stage`."""
+    reached: Mapping[str, float] = field(default_factory=dict)
+    """When the first group was so far, by `Stage`."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 from gateway.alarm.actions import PUBLISHED_ACTIONS
 from gateway.alarm.contact import Sighting
 from gateway.alarm.record import IncidentRecord, PageRecord
-from gateway.link.messages import AlarmEvent, Breach, GroupState, IncidentState, Page, Refusal
+from gateway.link.messages import AlarmEvent, Breach, GroupState, IncidentState, Note, Page, Refusal
 from gateway.moment import timestamp
 
 PAGE_EXPIRY = 60
 """Seconds for which the broker keeps a page for a receiver that is away (contract, section 1)."""
 CLOSED_EXPIRY = 86_400
 """Seconds for which a closed incident stays on the broker (contract, section 1)."""
+
+
+DRILL = "演练 "
+"""Begins the title of a drill's page, for whoever shows titles and does not know of drills."""
 
 
 def state_of(record: IncidentRecord) -> IncidentState:
@@ -27,7 +31,7 @@ def state_of(record: IncidentRecord) -> IncidentState:
         site=case.site,
         site_name=case.site_title,
         endpoint=case.endpoint,
-        endpoints=case.endpoints,
+        endpoints=tuple(dict.fromkeys((*case.endpoints, *record.endpoints))),
         drill=case.drill,
         raised=timestamp(case.raised),
         latched=record.latched,
@@ -59,6 +63,17 @@ def state_of(record: IncidentRecord) -> IncidentState:
         refused=None
         if record.refused is None
         else Refusal(id=record.refused.id, reason=record.refused.reason),
+        covert=case.covert,
+        text=case.text,
+        home=case.home,
+        handler=record.handler,
+        notes=tuple(
+            Note(by=note.by, text=note.text, time=timestamp(note.time)) for note in record.notes
+        ),
+        verdict=record.verdict,  # type: ignore[arg-type]  # `actions` takes no other
+        merged=record.merged,
+        merged_into=record.merged_into,
+        shortfalls=record.shortfalls,
     )
 
 
@@ -72,19 +87,22 @@ def page_of(record: IncidentRecord, page: PageRecord, sent: float) -> Page:
         incident=case.id,
         group=page.group,
         level=page.level,
-        title=": ".join(part for part in (step.name, where or case.subject) if part),
+        title=(DRILL if case.drill else "")
+        + ": ".join(part for part in (step.name, where or case.subject) if part),
         category=case.category,
         severity=case.severity,
         site=case.site,
         site_name=case.site_title,
         endpoint=case.endpoint,
-        endpoints=case.endpoints,
+        endpoints=tuple(dict.fromkeys((*case.endpoints, *record.endpoints))),
         position=case.position,
         talkgroup=record.talkgroup,
         drill=case.drill,
         raised=timestamp(case.raised),
         sent=timestamp(sent),
         ack_within_s=step.ack_within,
+        covert=case.covert,
+        text=case.text,
     )
 
 

@@ -155,7 +155,7 @@ def _levels(
                     }
                     for name in plans.level_groups(plan, index, groups)
                 ],
-                "answered_by": _listed(plans.quorum(plan, index)),
+                "answered_by": _answered_by(plans.quorum(plan, index)),
                 "patch": level.patch,
                 "talkgroup": "incident-<id>" if patched else None,
                 "joined": joined if patched else [],
@@ -167,8 +167,13 @@ def _levels(
     return levels
 
 
-def _listed(parties: tuple[str, ...] | None) -> list[str] | None:
-    return None if parties is None else list(parties)
+def _answered_by(quorum: plans.Quorum) -> list[str] | str | int | None:
+    """As in the configuration; None for any single ack."""
+    if quorum.everyone:
+        return "all"
+    if quorum.parties:
+        return list(quorum.parties)
+    return None if quorum.count == 1 else quorum.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +231,15 @@ class _Text:
         if level["patch"]:
             joined = ", ".join([*level["joined"], "the groups called"])
             lines.append(f"  opens talkgroup {level['talkgroup']} and joins to it {joined}")
-        parties = level["answered_by"]
-        quorum = "one group has acked" if parties is None else f"{_and(parties)} acked"
+        match level["answered_by"]:
+            case None:
+                quorum = "one group has acked"
+            case "all":
+                quorum = "all groups called have acked"
+            case int() as count:
+                quorum = f"{count} groups have acked"
+            case parties:
+                quorum = f"{_and(parties)} acked"
         if level["then"] == "breach":
             otherwise = "a breach is recorded and the level's pages are repeated"
         else:

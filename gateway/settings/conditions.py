@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from gateway.alarm import plan as plans
+from gateway.alarm.calendars import ALWAYS
 from gateway.settings.document import Loc
 from gateway.settings.facts import plans_of
 from gateway.settings.findings import Finding, Subject
@@ -95,7 +96,11 @@ def _takes_all(first: plans.When, second: plans.When) -> bool:
     quiet = plans.QUIET_CATEGORIES & set(second.category)
     if (quiet or second.code) and not first.category:
         return False  # troubles and tests pass by a plan that does not name them
+    if first.hours not in (ALWAYS, second.hours):
+        return False
     for field in dataclasses.fields(plans.When):
+        if field.name == "hours":
+            continue
         wide, narrow = getattr(first, field.name), getattr(second, field.name)
         if wide and not (narrow and set(narrow) <= set(wide)):
             return False

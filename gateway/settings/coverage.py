@@ -61,9 +61,10 @@ def _all_there(subject: Subject, plan: str) -> bool:
 
 
 def _quorum(
-    subject: Subject, loc: Loc, wanted: tuple[str, ...] | None, parties: set[str]
+    subject: Subject, loc: Loc, wanted: plans.Quorum | None, parties: set[str]
 ) -> Iterator[Finding]:
-    for position, party in enumerate(wanted or () if subject.sound(*loc) else ()):
+    asked = wanted.parties if wanted is not None and subject.sound(*loc) else ()
+    for position, party in enumerate(asked):
         if party not in parties:
             what = f"no group that this level calls is of party {party!r}, so it is never answered"
             yield Finding((*loc, position), what, suggestion_or_list(party, sorted(parties)))

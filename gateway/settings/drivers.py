@@ -88,7 +88,7 @@ class DriverOf:
             except PydanticCustomError as error:
                 errors.append(InitErrorDetails(type=error, loc=("driver",), input=name))
             except ValidationError as error:
-                errors.extend(_again(error))
+                errors.extend(again(error))
         if errors:
             raise ValidationError.from_exception_data(self.family, errors)
         assert isinstance(name, str)
@@ -125,7 +125,7 @@ def _adapter(options: type) -> TypeAdapter[Any]:
     return TypeAdapter(options)
 
 
-def _again(error: ValidationError) -> list[InitErrorDetails]:
+def again(error: ValidationError) -> list[InitErrorDetails]:
     """The same errors, to be raised with others."""
     details = []
     for line in error.errors(include_url=False):

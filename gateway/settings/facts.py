@@ -5,7 +5,22 @@ Here and not in `gateway.pieces`, so that checking and explaining a configuratio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+from zoneinfo import ZoneInfo
+
 from gateway.alarm import plan as plans
+from gateway.alarm.actions import VERDICTS
+from gateway.alarm.calendars import (
+    ALWAYS,
+    WEEKDAYS,
+    Calendar,
+    Hours,
+    Rota,
+    Shift,
+    parse_day_time,
+    parse_days,
+)
 from gateway.alarm.cap import CapOptions
 from gateway.alarm.home_assistant import EndpointFacts
 from gateway.alarm.neighbour_options import NeighbourOptions
@@ -59,6 +74,8 @@ def groups_of(settings: Settings) -> dict[str, plans.GroupFacts]:
             grid=group.grid,
             class_=group.class_,
             tags=group.tags,
+            position=group.position,
+            drills=group.drills,
         )
         for name, group in settings.groups.items()
     }
@@ -79,10 +96,17 @@ def plans_of(settings: Settings) -> tuple[plans.Plan, ...]:
                 tag=plan.when.tag,
                 category=plan.when.category,
                 code=plan.when.code,
+                hours=_hours(settings, plan.when.time, plan.when.calendar),
             ),
             levels=tuple(_level(level) for level in plan.levels),
             severity=plan.severity,
             ack_expires=plan.ack_expires_s,
+            targets=plans.Targets(
+                ack=plan.targets.ack_s,
+                en_route=plan.targets.en_route_s,
+                on_scene=plan.targets.on_scene_s,
+                handled=plan.targets.handled_s,
+            ),
         )
         for name, plan in settings.plans.items()
     )
@@ -102,10 +126,92 @@ def _level(level: Level) -> plans.Level:
             party=where.party,
             tag=where.tag,
         ),
+        page_rota=level.page_rota,
+        nearest=None
+        if level.nearest is None
+        else plans.Nearest(
+            count=level.nearest.count,
+            party=level.nearest.party,
+            max_distance=level.nearest.max_distance_m,
+            max_age=level.nearest.max_age_s,
+        ),
         patch=level.patch,
-        answered_by=level.answered_by,
+        answered_by=_quorum(level.answered_by),
         ack_within=level.ack_within_s,
     )
+
+
+def _quorum(answered_by: tuple[str, ...] | str | int | None) -> plans.Quorum | None:
+    match answered_by:
+        case None:
+            return None
+        case "all":
+            return plans.Quorum(everyone=True)
+        case int():
+            return plans.Quorum(count=answered_by)
+        case tuple():
+            return plans.Quorum(parties=answered_by)
+    return plans.ANY
+
+
+def _hours(settings: Settings, times: tuple[str, ...], calendars: tuple[str, ...]) -> Hours:
+    if not times and not calendars:
+        return ALWAYS
+    known = calendars_of(settings)
+    return Hours(
+        times=tuple(parse_day_time(time) for time in times),
+        calendars=tuple(known[name] for name in calendars if name in known),
+    )
+
+
+def calendars_of(settings: Settings) -> dict[str, Calendar]:
+    """Every calendar, by name."""
+    return {
+        name: Calendar(
+            name=name,
+            weekdays=frozenset(WEEKDAYS.index(day) for day in calendar.weekdays),
+            first=_date(calendar.first),
+            last=_date(calendar.last),
+            exceptions=tuple(parse_days(days) for days in calendar.exceptions),
+            additional=tuple(parse_days(days) for days in calendar.additional),
+        )
+        for name, calendar in settings.calendars.items()
+    }
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def rotas_of(settings: Settings) -> dict[str, Rota]:
+    """Every rota, by name."""
+    return {
+        name: Rota(
+            name=name,
+            shifts=tuple(
+                Shift(group=shift.group, hours=_hours(settings, shift.time, shift.calendar))
+                for shift in rota.shifts
+            ),
+            otherwise=rota.otherwise,
+        )
+        for name, rota in settings.rotas.items()
+    }
+
+
+def zone_of(settings: Settings) -> ZoneInfo | None:
+    """The zone of all hours; None is the machine's own."""
+    return None if settings.timezone is None else ZoneInfo(settings.timezone)
+
+
+def dispositions_of(settings: Settings) -> Mapping[str, str] | None:
+    """The dispositions that may close an incident, with the verdict of each; None: any."""
+    match settings.dispositions:
+        case None:
+            return None
+        case tuple() as words:
+            return {word: VERDICTS.get(word, "unknown") for word in words}
+        case verdicts:
+            return dict(verdicts)
 
 
 def neighbours_of(settings: Settings) -> NeighbourOptions:

@@ -6,8 +6,10 @@ error, never converted, and an unknown key is an error. References between parts
 names a group) are marked here with `Refers` and checked in `gateway.settings.references`.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -21,8 +23,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from gateway.alarm import plan as plans
+from gateway.alarm.calendars import parse_day_time, parse_days
 from gateway.settings.addresses import broker_address, listen_address
 from gateway.settings.drivers import DriverChoice, DriverOf
+from gateway.settings.forms import Forms
 from gateway.settings.markers import Refers
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -59,14 +64,67 @@ def _valid_listen(text: str) -> str:
     return text
 
 
+def _valid_day_time(text: str) -> str:
+    parse_day_time(text)
+    return text
+
+
+def _valid_date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date; write 2026-09-01") from None
+    return text
+
+
+def _valid_days(text: str) -> str:
+    try:
+        parse_days(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; write 2026-10-01 or 2026-10-01..2026-10-07") from None
+    return text
+
+
+def _valid_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"there is no time zone {text!r}; write Asia/Shanghai") from None
+    return text
+
+
+def _worded(value: object) -> object:
+    """YAML reads true and false as truth values; as verdicts they are words."""
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else value
+
+
 T = TypeVar("T")
 Listed = Annotated[tuple[T, ...], Field(strict=False)]
 """A YAML list; tuple because settings are frozen."""
 OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed), Field(strict=False), _OrOne()]
 """One value, or a list of them."""
 
+AnsweredBy = Annotated[
+    Listed[Identifier] | Literal["any", "all"] | Annotated[int, Field(ge=1)],
+    Forms("a list of parties, any, all, or how many groups"),
+]
+Verdict = Literal["true", "false", "test", "unknown"]
+Dispositions = Annotated[
+    Listed[Identifier] | dict[Identifier, Annotated[Verdict, BeforeValidator(_worded)]],
+    Forms("a list of words, or a mapping of words to verdicts"),
+]
+DateText = Annotated[str, AfterValidator(_valid_date)]
+Target = Annotated[float, Field(ge=1, le=604_800, allow_inf_nan=False)]
+DayTimeText = Annotated[str, AfterValidator(_valid_day_time)]
+DaysText = Annotated[str, AfterValidator(_valid_days)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+OfSite = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,63}|@site)$")]
+"""An identifier, or ``@site``: the site's own."""
+
 SiteName = Annotated[Identifier, Refers("sites")]
 InputName = Annotated[Identifier, Refers("inputs")]
+CalendarName = Annotated[Identifier, Refers("calendars")]
+RotaName = Annotated[Identifier, Refers("rotas")]
 TalkgroupName = Annotated[Identifier, Refers("talkgroups")]
 GroupName = Annotated[Identifier, Refers("groups")]
 
@@ -210,6 +268,45 @@ class Group(_Model):
     """Class of organisation, for ``page_where``."""
     tags: Listed[Identifier] = ()
     """Free labels, for ``page_where``."""
+    position: Position | None = None
+    """Latitude and longitude, WGS 84 degrees, for ``nearest``: where it is while no client of it says so."""
+    drills: bool = False
+    """Whether drills may call it. One that is not marked never hears of a drill."""
+
+
+class Calendar(_Model):
+    """Days on which something holds."""
+
+    weekdays: OneOrMany[Weekday] = ()
+    """mon, tue, wed, thu, fri, sat, sun; default is every day."""
+    first: DateText | None = None
+    """Its first day, as ``2026-09-01``."""
+    last: DateText | None = None
+    """Its last day."""
+    exceptions: OneOrMany[DaysText] = ()
+    """Days on which it does not hold: ``2026-10-01``, or ``2026-10-01..2026-10-07``."""
+    additional: OneOrMany[DaysText] = ()
+    """Days on which it holds whatever else it says, such as a working Saturday."""
+
+
+class Shift(_Model):
+    """One group's hours in a rota."""
+
+    group: GroupName
+    """Who is on duty."""
+    time: OneOrMany[DayTimeText] = ()
+    """Times of day, as ``20:00-08:00``; one past midnight belongs to the day on which it begins."""
+    calendar: OneOrMany[CalendarName] = ()
+    """Calendars; any of them."""
+
+
+class Rota(_Model):
+    """Who is on duty when."""
+
+    shifts: Annotated[tuple[Shift, ...], Field(strict=False, min_length=1)]
+    """The shifts; those that overlap are on duty together."""
+    otherwise: GroupName | None = None
+    """Who is called while nobody is on duty, or when whoever is declines."""
 
 
 class When(_Model):
@@ -231,21 +328,54 @@ class When(_Model):
     """Categories of alarm; ``trouble`` is tamper, fault, battery and lost."""
     code: OneOrMany[Text] = ()
     """Event codes, such as ``E120``."""
+    time: OneOrMany[DayTimeText] = ()
+    """Times of day at which it opens, as ``08:00-18:00``; one past midnight belongs to the day on which it begins."""
+    calendar: OneOrMany[CalendarName] = ()
+    """Calendars; any of them."""
 
 
 class PageWhere(_Model):
-    """Groups chosen by what they are. Every key given must match."""
+    """Groups chosen by what they are. Every key given must match; ``@site`` is the site's own value."""
 
-    street: OneOrMany[Identifier] = ()
+    street: OneOrMany[OfSite] = ()
     """Streets."""
-    grid: OneOrMany[Identifier] = ()
+    grid: OneOrMany[OfSite] = ()
     """Grid cells."""
-    class_: OneOrMany[Identifier] = Field(default=(), alias="class")
+    class_: OneOrMany[OfSite] = Field(default=(), alias="class")
     """Classes."""
     party: OneOrMany[Identifier] = ()
     """Parties."""
     tag: OneOrMany[Identifier] = ()
     """Tags; any of them."""
+
+
+class Nearest(_Model):
+    """The groups that are nearest to the site when the level starts."""
+
+    count: Annotated[int, Field(ge=1, le=100)]
+    """How many."""
+    party: OneOrMany[Identifier] = ()
+    """Of which parties; default is any."""
+    max_distance_m: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """How far away at most, in metres."""
+    max_age_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 120.0
+    """How old a client's position may be."""
+
+
+class Targets(_Model):
+    """Seconds from the raising within which the first group is to be so far; null switches a clock off.
+
+    One that runs out is a breach of the incident.
+    """
+
+    ack_s: Target | None = plans.DEFAULT_TARGET
+    """Until somebody has it."""
+    en_route_s: Target | None = plans.DEFAULT_TARGET
+    """Until somebody is on the way."""
+    on_scene_s: Target | None = plans.DEFAULT_TARGET
+    """Until somebody is there."""
+    handled_s: Target | None = plans.DEFAULT_TARGET
+    """Until somebody has handled it."""
 
 
 class Level(_Model):
@@ -257,10 +387,14 @@ class Level(_Model):
     """Groups called at this level."""
     page_where: PageWhere | None = None
     """Further groups, by what they are."""
+    page_rota: OneOrMany[RotaName] = ()
+    """Further groups: whoever is on duty by these rotas when the level starts."""
+    nearest: Nearest | None = None
+    """Further groups: those nearest to the site when the level starts."""
     patch: bool = False
     """Open the incident's talkgroup and join the place's endpoints and the paged groups to it."""
-    answered_by: Listed[Identifier] | None = None
-    """Parties of which each must ack; a later level inherits it; without one any single ack answers."""
+    answered_by: AnsweredBy | None = None
+    """Parties of which each must ack, ``any``, ``all``, or how many groups; a later level inherits it; without one any single ack answers."""
     ack_within_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60.0
     """Seconds after which the next level starts."""
 
@@ -276,6 +410,8 @@ class Plan(_Model):
     """1 (highest) to 4; default 1 for panic, else 2."""
     ack_expires_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
     """Seconds after which an ack that nothing followed no longer counts; default is never."""
+    targets: Targets = Targets()
+    """Within which time what is to be reached."""
     levels: Annotated[tuple[Level, ...], Field(strict=False, min_length=1)]
     """The steps, first to last."""
 
@@ -338,9 +474,15 @@ class Settings(_Model):
     """Responder groups, by name."""
     plans: dict[Identifier, Plan] = {}
     """Plans, by name, in order of precedence."""
+    timezone: Annotated[Text, AfterValidator(_valid_zone)] | None = None
+    """Time zone of all hours and dates, as ``Asia/Shanghai``; default is the machine's."""
+    calendars: dict[Identifier, Calendar] = {}
+    """Calendars, by name."""
+    rotas: dict[Identifier, Rota] = {}
+    """Duty rotas, by name."""
     serves: Listed[GroupName] | None = None
     """Groups whose pages this gateway receives; default: those whose talkgroup has an endpoint here."""
     neighbours: Neighbours = Neighbours()
     """Other systems that are told of alarms and incidents."""
-    dispositions: Listed[Identifier] | None = None
-    """Dispositions that may close an incident; default: any."""
+    dispositions: Dispositions | None = None
+    """Dispositions that may close an incident, a list or a mapping to verdicts (true, false, test, unknown); default: any."""

@@ -16,6 +16,8 @@ _SINGULAR = {
     "endpoints": "endpoint",
     "talkgroups": "talkgroup",
     "groups": "group",
+    "calendars": "calendar",
+    "rotas": "rota",
 }
 
 

@@ -109,6 +109,8 @@ def in_words(error: dict[str, Any], node: Node, known_keys: Iterable[str]) -> tu
         return f"must have {words} {context[key]} {unit}", ""
     if kind == "string_pattern_mismatch":
         return f"{_shown(node)} is no name", NAME_RULE
+    if kind == "form_wrong":
+        return f"must be {context['wanted']}, not {kind_of(plain(node))}", ""
     if kind == "driver_unknown":
         return _unknown_driver(str(plain(node)), context)
     if kind == "driver_unavailable":

@@ -219,7 +219,7 @@ def test_action_on_another_owners_incident_is_not_ours():
 
 
 def test_dispositions_of_the_configuration_are_asked_for():
-    gateway = Gateway(replace(RULES, dispositions=("false-alarm",)))
+    gateway = Gateway(replace(RULES, dispositions={"false-alarm": "false"}))
     incident = gateway.opened()
     gateway.panel(SignalKind.RESTORE)
     gateway.do(incident, "reset")

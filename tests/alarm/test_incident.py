@@ -38,7 +38,7 @@ class Case:
     def __init__(self, plan: Plan | None = PLAN, rules: Rules = RULES) -> None:
         rules = replace(rules, plans=() if plan is None else (plan,))
         self.now = START
-        self.dispositions: tuple[str, ...] | None = None
+        self.dispositions: dict[str, str] | None = None
         docket = Docket("zju1", rules, counted_ids())
         signal = AlarmSignal(signal=SignalKind.ALARM, zone="001", category="panic")
         ((self.incident, self.effects),) = docket.signal(
@@ -129,7 +129,8 @@ def test_incident_without_a_plan_calls_nobody_and_waits_for_people():
     case = Case(plan=None)
     assert case.effects.changed
     assert case.effects.pages == ()
-    assert case.incident.deadline() is None
+    # Nobody is called; that nobody came is told all the same.
+    assert case.incident.deadline() == START.elapsed + 180.0
     assert case.refused("escalate") == "there is no plan"
     assert "not called" in case.refused("ack", POLICE)
     case.do("cancel")
@@ -472,7 +473,7 @@ def test_disposition_must_be_of_the_list_where_there_is_one():
     case = Case()
     case.restore()
     case.do("reset")
-    case.dispositions = ("handled", "false-alarm")
+    case.dispositions = {"handled": "true", "false-alarm": "false"}
     assert "handled, false-alarm" in case.refused("close", disposition="done")
     case.do("close", disposition="false-alarm")
 

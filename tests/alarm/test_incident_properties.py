@@ -170,8 +170,8 @@ class IncidentLife(RuleBasedStateMachine):
         states = {group.state for group in record.groups.values()}
         parties = {group.party for group in record.groups.values() if group.state in STANDING}
         quorum = record.case.steps[record.level - 1].quorum
-        assert quorum == ("police", "hospital")
-        met = parties.issuperset(quorum)
+        assert quorum.parties == ("police", "hospital")
+        met = parties.issuperset(quorum.parties)
         if record.state in (State.OPEN, State.ANSWERED):
             assert (record.state is State.ANSWERED) == met
             assert (record.level_due is None) == met

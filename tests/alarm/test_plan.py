@@ -7,6 +7,7 @@ import pytest
 from gateway.alarm.plan import (
     Level,
     Plan,
+    Quorum,
     When,
     Where,
     added_groups,
@@ -124,13 +125,13 @@ def test_unknown_group_is_left_out_and_none_is_called_twice():
 
 
 def test_later_level_inherits_the_quorum():
-    def with_quorums(*quorums: tuple[str, ...] | None) -> Plan:
-        levels = tuple(Level(name="x", answered_by=one) for one in quorums)
-        return replace(PLAN, levels=levels)
-
-    plan = with_quorums(None, ("police",), None, ("street",), ())
+    police, street = Quorum(parties=("police",)), Quorum(parties=("street",))
+    levels = tuple(
+        Level(name="x", answered_by=one) for one in (None, police, None, street, Quorum())
+    )
+    plan = replace(PLAN, levels=levels)
     assert [quorum(plan, index) for index in range(5)] == [
-        None, ("police",), ("police",), ("street",), None,
+        Quorum(), police, police, street, Quorum(),
     ]  # fmt: skip
 
 

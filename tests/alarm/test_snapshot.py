@@ -27,7 +27,7 @@ def test_snapshot_comes_back_whole():
     record = eventful().record
     body = snapshot.to_bytes(record, "boot-1", encode(state_of(record)))
     loaded = snapshot.from_bytes(body)
-    assert (loaded.record, loaded.boot, loaded.v) == (record, "boot-1", 1)
+    assert (loaded.record, loaded.boot, loaded.v) == (record, "boot-1", 2)
 
 
 def test_snapshot_carries_the_published_state_for_reports():
@@ -54,7 +54,7 @@ def test_garbage_is_a_storage_error(garbage):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(b'"v":1', b'"v":2'), (b'"level":3,"saved"', b'"level":4,"saved"')]
+    ("old", "new"), [(b'"v":2', b'"v":3'), (b'"level":3,"saved"', b'"level":4,"saved"')]
 )
 def test_snapshot_of_another_version_or_without_its_level_is_refused(old, new):
     body = snapshot.to_bytes(eventful().record, "boot-1", None)

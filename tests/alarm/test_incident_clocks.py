@@ -1,0 +1,218 @@
+"""The clocks of an incident's targets, notes, hand-over, verdicts and levels by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.alarm.incident import MAX_NOTES
+from gateway.alarm.plan import ASSIST, PANIC, SUPERVISION, Targets, latches, severity_of
+from gateway.alarm.record import Progress, State
+from tests.alarm.alarm_world import ALLIANCE, HOSPITAL, PLAN, POLICE, SOUTH_BUTTON, STREET
+from tests.alarm.test_incident import Case
+
+CLOCKED = replace(PLAN, targets=Targets())
+ALL = ("ack", "en_route", "on_scene", "handled")
+
+
+def breaches(case):
+    """Breaches of the clocks: what, and how many seconds after the opening."""
+    raised = case.record.case.raised
+    return [(one.kind, one.time - raised) for one in case.record.breaches if one.kind in ALL]
+
+
+def clocked(**targets):
+    off = dict.fromkeys(ALL)
+    return Case(replace(PLAN, targets=Targets(**{**off, **targets})))
+
+
+def test_default_is_180_seconds_for_each():
+    assert Targets() == Targets(ack=180.0, en_route=180.0, on_scene=180.0, handled=180.0)
+
+
+def test_clock_runs_out_exactly_then_and_once():
+    case = Case(CLOCKED)
+    case.run_until(179.999)
+    assert breaches(case) == []
+    case.run_until(180.0)
+    assert breaches(case) == [(kind, 180.0) for kind in ALL]
+    case.run_until(2000.0)
+    assert len(breaches(case)) == 4
+
+
+@pytest.mark.parametrize(
+    ("done", "left"),
+    [
+        ("ack", ["en_route", "on_scene", "handled"]),
+        ("en_route", ["on_scene", "handled"]),
+        ("on_scene", ["handled"]),
+        ("handled", []),
+    ],
+)
+def test_stage_stops_its_own_clock_and_those_before_it(done, left):
+    case = Case(CLOCKED)
+    case.run_until(100.0)
+    case.do(done, POLICE)
+    case.run_until(500.0)
+    assert [kind for kind, _ in breaches(case)] == left
+
+
+def test_first_group_stops_the_incidents_clock_and_an_unack_does_not_start_it_again():
+    case = clocked(ack=60.0)
+    case.do("ack", POLICE)
+    case.do("unack", POLICE)
+    case.run_until(100.0)
+    assert breaches(case) == []
+
+
+def test_cancel_stops_every_clock():
+    case = Case(CLOCKED)
+    case.do("cancel")
+    case.run_until(500.0)
+    assert breaches(case) == []
+    assert case.incident.deadline() is None
+
+
+def test_alarm_that_opens_it_again_starts_the_clocks_again():
+    case = clocked(on_scene=60.0)
+    case.do("on_scene", POLICE)
+    case.do("handled", POLICE)
+    case.run_until(100.0)
+    case.press()
+    case.run_until(160.0)
+    assert breaches(case) == [("on_scene", 160.0)]
+
+
+def test_restart_and_reboot_keep_the_clocks():
+    for same_boot in (True, False):
+        case = clocked(ack=60.0)
+        case.run_until(50.0)
+        record = case.record
+        case.incident = type(case.incident).restored(
+            record, case.now, lambda: "x", same_boot=same_boot
+        )
+        case.run_until(59.9)
+        assert breaches(case) == []
+        case.run_until(60.0)
+        assert breaches(case) == [("ack", 60.0)]
+
+
+def test_note_is_kept_whatever_it_came_with_and_a_repeat_of_the_alarm_keeps_it():
+    case = Case()
+    case.do("note", note="两名伤者")
+    case.do("ack", POLICE, note=" 3 分钟 ")
+    case.press()
+    assert [note.text for note in case.record.notes] == ["两名伤者", "3 分钟"]
+    for number in range(MAX_NOTES):
+        case.do("note", note=str(number))
+    assert len(case.record.notes) == MAX_NOTES
+    assert case.record.notes[-1].text == str(MAX_NOTES - 1)
+
+
+def test_incident_and_a_groups_part_of_it_are_handed_over():
+    case = Case()
+    case.do("hand_over", to="王 night shift")
+    assert case.record.handler == "王 night shift"
+    case.do("ack", POLICE)
+    case.do("hand_over", POLICE, to="car 7")
+    assert case.record.groups[POLICE].by == "car 7"
+    assert case.progress(POLICE) is Progress.ACKED
+    assert "to whom" in case.refused("hand_over")
+    assert "not called" in case.refused("hand_over", ALLIANCE, to="x")
+
+
+@pytest.mark.parametrize(
+    ("word", "said", "verdict"),
+    [
+        ("handled", None, "true"),
+        ("false-alarm", None, "false"),
+        ("test", None, "test"),
+        ("anything", None, "unknown"),
+        ("handled", "false", "false"),
+    ],
+)
+def test_disposition_has_a_verdict_that_the_action_may_replace(word, said, verdict):
+    case = Case()
+    case.restore()
+    case.do("reset")
+    more = {} if said is None else {"verdict": said}
+    case.do("close", disposition=word, **more)
+    assert (case.record.disposition, case.record.verdict) == (word, verdict)
+
+
+def test_configured_dispositions_have_their_own_verdicts():
+    case = Case()
+    case.dispositions = {"drunk": "false"}
+    case.restore()
+    case.do("reset")
+    assert "handled" in case.refused("close", disposition="handled")
+    case.do("close", disposition="drunk")
+    assert case.record.verdict == "false"
+
+
+def test_closed_incident_takes_nothing_any_more():
+    case = Case()
+    case.restore()
+    case.do("reset")
+    case.do("close", disposition="handled")
+    for what, more in (
+        ("note", {"note": "x"}),
+        ("hand_over", {"to": "x"}),
+        ("ack", {"group": POLICE}),
+        ("close", {"disposition": "other"}),
+        ("escalate", {}),
+    ):
+        assert case.refused(what, **more) == "the incident is closed"
+
+
+def test_escalation_to_a_chosen_level_calls_whom_the_levels_between_would_have():
+    case = Case()
+    case.do("ack", POLICE)
+    effects = case.do("escalate", level=3)
+    assert case.record.level == 3
+    assert case.record.talkgroup is not None  # level 2 patches
+    assert sorted(page.group for page in effects.pages) == sorted([HOSPITAL, STREET, ALLIANCE])
+    assert case.refused("escalate", level=3) == "level 3 is the last"
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_escalation_never_goes_back(level):
+    case = Case()
+    assert case.refused("escalate", level=level) == f"level {level} is not above level 1"
+
+
+def test_escalation_beyond_the_plan_is_refused():
+    case = Case()
+    assert case.refused("escalate", level=4) == "there is no level 4; the plan has 3"
+
+
+def test_answered_by_count_all_and_any():
+    for answered_by, acks in (("count", 2), ("all", 3), ("any", 1)):
+        quorum = {
+            "count": {"count": 2},
+            "all": {"everyone": True},
+            "any": {},
+        }[answered_by]
+        first = PLAN.levels[0]
+        level = replace(first, answered_by=type(first.answered_by)(**quorum))
+        case = Case(replace(PLAN, levels=(level,)))
+        groups = (STREET, HOSPITAL, POLICE)
+        for number, group in enumerate(groups, 1):
+            case.do("ack", group)
+            assert (case.state is State.ANSWERED) == (number >= acks)
+
+
+def test_assist_is_no_panic():
+    assert severity_of(None, ASSIST) == 3
+    assert not latches(replace(SOUTH_BUTTON, category=ASSIST), ASSIST)
+    assert latches(SOUTH_BUTTON, PANIC)
+
+
+def test_silence_is_resolved_by_the_restore_and_opened_again_by_the_next_one():
+    plan = replace(PLAN, when=replace(PLAN.when, category=(SUPERVISION,)))
+    case = Case(plan)
+    quiet = replace(case.record, case=replace(case.record.case, category=SUPERVISION, quiet=True))
+    case.incident = type(case.incident)(replace(quiet, latched=False), lambda: "x")
+    case.restore()
+    assert case.state is State.RESOLVED
+    case.incident.alarm(quiet.active[0], latch=False, now=case.now)
+    assert case.state is State.OPEN

@@ -92,7 +92,9 @@ def same_devices(old: Endpoint, new: Endpoint) -> bool:
     alarm = {
         name: getattr(new, name)
         for name in ("kind", "site", "place", "name", "input", "line", "account", "zone",
-                     "category", "latch", "camera")
+                     "category", "latch", "camera", "hold_s", "presses", "presses_within_s",
+                     "confirm_by", "confirm_within_s", "stuck_after_s", "covert",
+                     "duress_codes", "duress_zones")
     }  # fmt: skip
     return old.model_copy(update=retuned | alarm) == new and old.audio is not None
 

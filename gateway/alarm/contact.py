@@ -13,6 +13,8 @@ Rule 3. Tamper, fault, battery and lost are category trouble; a test is category
 Rule 4. Each zone of an endpoint, and each kind of event on it, goes into alarm and is restored by
         itself: a battery that recovers restores no panic.
 Rule 5. What is in alarm shows before what is tampered with, that before what is faulty.
+Rule 6. What carries one of the endpoint's duress codes, or the digits of one of its duress users, is
+        an alarm of category duress, whatever else it says, also a cancel, an opening or a restore.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.alarm.plan import QUIET_CATEGORIES, TEST, TROUBLE, SourceFacts
+from gateway.alarm.plan import (
+    DURESS,
+    QUIET_CATEGORIES,
+    TEST,
+    TROUBLE,
+    SourceFacts,
+    counted_code,
+)
 from gateway.ports import AlarmSignal, SignalKind
 
 _TROUBLES = frozenset(
@@ -182,17 +191,36 @@ def sighting_of(source: SourceFacts, signal: AlarmSignal) -> Sighting:
     """A signal that is known to be of ``source``."""
     where = signal.zone or signal.line or ""
     kind = TROUBLE if signal.signal in _TROUBLES else signal.category
+    kind_of_signal, category = (
+        signal.signal,
+        category_of(signal.signal, source.category, signal.category),
+    )
+    under_duress = _is_under_duress(source, signal)
+    if under_duress:
+        kind_of_signal, category, kind = SignalKind.ALARM, DURESS, DURESS
     return Sighting(
         source=source,
         subject=source.endpoint,
-        signal=signal.signal,
-        category=category_of(signal.signal, source.category, signal.category),
+        signal=kind_of_signal,
+        category=category,
         contact=Contact(where, kind),
         code=signal.code,
         account=signal.account,
         zone=signal.zone,
         text=signal.text,
+        covert=source.guard.covert or under_duress,
     )
+
+
+def _is_under_duress(source: SourceFacts, signal: AlarmSignal) -> bool:
+    """Rule 6."""
+    guard = source.guard
+    if signal.signal in _TROUBLES or not (guard.duress_codes or guard.duress_zones):
+        return False
+    codes = {_digits(counted_code(code) or "") for code in guard.duress_codes}
+    zones = {_digits(zone) for zone in guard.duress_zones}
+    code = signal.code and _digits(counted_code(signal.code) or "")
+    return code in codes or (signal.zone is not None and _digits(signal.zone) in zones)
 
 
 class InputBoard:

@@ -62,6 +62,33 @@ class SiteFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What an alarm of an endpoint needs to count, and how it is raised; durations in seconds.
+
+    ``stuck_after`` None: its input does not say how long it stays in alarm. ``duress_zones`` are
+    the user digits of a panel.
+    """
+
+    hold: float = 0.0
+    presses: int = 1
+    presses_within: float = 2.0
+    confirm_by: tuple[str, ...] = ()
+    confirm_within: float = 30.0
+    stuck_after: float | None = None
+    covert: bool = False
+    duress_codes: tuple[str, ...] = ()
+    duress_zones: tuple[str, ...] = ()
+
+    @property
+    def guards(self) -> bool:
+        """Whether an alarm may not count at once."""
+        return self.hold > 0 or self.presses > 1 or bool(self.confirm_by)
+
+
+NO_GUARD = Guard()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFacts:
     """What alarms need of an endpoint; ``endpoint`` is its key, ``title`` its name for people.
 
@@ -79,6 +106,7 @@ class SourceFacts:
     zone: str | None = None
     category: str | None = None
     latch: bool | None = None
+    guard: Guard = NO_GUARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

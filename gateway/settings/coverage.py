@@ -87,6 +87,11 @@ def _sources(subject: Subject, every: tuple[plans.Plan, ...]) -> Iterator[Findin
             kind = f"of category {source.category} " if source.category else ""
             what = f"no plan covers its alarms {kind}at site {site.name} (class {site.class_})"
             yield Finding(loc, what, "add a plan for it, or one with when: {} as the last")
+        if (source.guard.duress_codes or source.guard.duress_zones) and not plans.select(
+            every, source, site, plans.DURESS
+        ):
+            what = "no plan covers its alarms under duress"
+            yield Finding(loc, what, "add a plan for category: duress")
         for plan in chosen:
             if len(plan.levels) == 1:
                 what = f"its plan {plan.name} has no second level, should nobody answer"

@@ -24,7 +24,7 @@ from gateway.alarm.calendars import (
 from gateway.alarm.cap import CapOptions
 from gateway.alarm.home_assistant import EndpointFacts
 from gateway.alarm.neighbour_options import NeighbourOptions
-from gateway.settings.model import Level, Settings
+from gateway.settings.model import Endpoint, Level, Settings
 
 
 def sites_of(settings: Settings) -> dict[str, plans.SiteFacts]:
@@ -57,9 +57,35 @@ def sources_of(settings: Settings) -> dict[str, plans.SourceFacts]:
             zone=endpoint.zone,
             category=endpoint.category,
             latch=endpoint.latch,
+            guard=_guard(endpoint),
         )
         for name, endpoint in settings.endpoints.items()
     }
+
+
+STUCK_AFTER = 60.0
+"""Seconds in alarm after which an input with lines is stuck, where its endpoint does not say."""
+
+
+def _guard(endpoint: Endpoint) -> plans.Guard:
+    has_lines = endpoint.input is not None and endpoint.account is None
+    stuck_after = endpoint.stuck_after_s or (STUCK_AFTER if has_lines else None)
+    guard = plans.Guard(
+        hold=endpoint.hold_s,
+        presses=endpoint.presses,
+        presses_within=endpoint.presses_within_s,
+        confirm_by=endpoint.confirm_by,
+        confirm_within=endpoint.confirm_within_s,
+        stuck_after=stuck_after,
+        covert=endpoint.covert,
+        duress_codes=endpoint.duress_codes,
+        duress_zones=endpoint.duress_zones,
+    )
+    return _GUARDS.setdefault(guard, guard)
+
+
+_GUARDS: dict[plans.Guard, plans.Guard] = {plans.NO_GUARD: plans.NO_GUARD}
+"""One value for all endpoints that are guarded alike: a district has 30,000 of them."""
 
 
 def groups_of(settings: Settings) -> dict[str, plans.GroupFacts]:

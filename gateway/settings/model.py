@@ -208,6 +208,24 @@ class Endpoint(_Model):
     """Category of its alarms (panic, fire, medical ...); it wins over the panel's event code."""
     latch: bool | None = None
     """Whether its alarm stays until a person resets it; default is true for category panic, else false."""
+    hold_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
+    """Seconds for which it must stay pressed for its alarm to count: a guard against a chance touch."""
+    presses: Annotated[int, Field(ge=1, le=5)] = 1
+    """How many presses within ``presses_within_s`` its alarm needs to count."""
+    presses_within_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
+    """The time for them, in seconds."""
+    confirm_by: OneOrMany[Annotated[Identifier, Refers("endpoints")]] = ()
+    """Endpoints of which one must be in alarm too for its alarm to count; alone it is category ``unconfirmed``."""
+    confirm_within_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 30.0
+    """How far apart the two may be, in seconds."""
+    stuck_after_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
+    """Seconds in alarm after which it is reported as stuck; default is 60 where its input has lines, never for a panel's."""
+    covert: bool = False
+    """Whether nothing at its place may show or sound that it was pressed."""
+    duress_codes: OneOrMany[Text] = ()
+    """Event codes, such as ``E121``, that are an alarm under duress whatever else they say."""
+    duress_zones: OneOrMany[Text] = ()
+    """User digits of the panel, quoted, whose every signal is an alarm under duress."""
     talkgroup: TalkgroupName | None = None
     """The talkgroup it speaks on and hears."""
     hears: Listed[TalkgroupName] = ()

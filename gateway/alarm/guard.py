@@ -8,8 +8,7 @@ Rule 2. Hold: it counts once it has been in alarm for ``hold`` seconds; a restor
 Rule 3. Presses: it counts with the last of ``presses`` alarms in less than ``presses_within`` seconds. A
         hold, where there is one too, begins with that last press.
 Rule 4. Confirmation: what has passed the other guards is *unconfirmed* until an endpoint of
-        ``confirm_by`` is in alarm too, each within ``confirm_within`` seconds of the other. Which of
-        the two came first does not matter.
+        ``confirm_by`` is in alarm too, less than ``confirm_within`` seconds before or after it.
 Rule 5. What counts is raised anew, as the endpoint's own alarm, at the instant at which it counts.
 Rule 6. Every guard that began is told with its end, so that one that was running when the gateway
         died can be found at the next start. It is raised then: nobody can say any more that it was

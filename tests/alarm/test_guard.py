@@ -54,11 +54,14 @@ class World:
 
     def _note(self, done):
         if done.now is not None and done.now.signal is ALARM and not done.now.quiet:
-            self.said.append((self.now.elapsed - START.elapsed, done.now.subject))
-        self.said += [(self.now.elapsed - START.elapsed, one.subject) for one in done.raised]
+            self.said.append((self._seconds(), done.now.subject))
+        self.said += [(self._seconds(), one.subject) for one in done.raised]
         self.begun |= {one.subject for one in done.began}
         assert set(done.ended) <= self.begun, "a guard ends that never began"
         self.begun -= set(done.ended)
+
+    def _seconds(self):
+        return round(self.now.elapsed - START.elapsed, 6)
 
     @property
     def raised(self):

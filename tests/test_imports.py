@@ -45,6 +45,8 @@ PURE = {
     "gateway.alarm.neighbour_options": set(),
     "gateway.alarm.plan": set(),
     "gateway.alarm.inbox": set(),
+    "gateway.alarm.presence": set(),
+    "gateway.alarm.supervision": set(),
     "gateway.alarm.jpeg": set(),
     "gateway.alarm.journal_rows": set(),
     "gateway.alarm.journal_chain": set(),

@@ -4,28 +4,34 @@ Rules (contract, section 2 "Alarms and incidents"; faults 9 and 10 of the design
 
 1. A signal and every incident that it touches are stored as one atomic unit; only after that are
    driver, pages, event and state told. So a restart knows all that anybody was told.
-2. A journal that fails, or does not answer within `STORE_PATIENCE`, holds nothing up: the alarm
+2. What is decided within one turn of the loop is one unit, and an incident that changed several
+   times in it is stored and said once, as it is at the end; but each refusal is said. A single
+   press is a unit of its own; in a storm the price of a unit is shared.
+3. A journal that fails, or does not answer within `STORE_PATIENCE`, holds nothing up: the alarm
    goes out with ``stored: false``, and the driver hears False, so that its panel asks again.
-3. Storing and saying belong to the desk's own tasks: a driver that is stopped while it waits takes
+4. Storing and saying belong to the desk's own tasks: a driver that is stopped while it waits takes
    nothing with it.
-4. Units are handed to the journal in the order of the decisions. Each signal's unit holds its
+5. Units are handed to the journal in the order of the decisions. Each signal's unit holds its
    incidents whole, so that no earlier unit's failure can make an acknowledged press incomplete.
+6. That an event has reached the broker is noted a little later, for many at once: what is lost of
+   it is an event published twice, with the same id.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from gateway.alarm import wire
 from gateway.alarm.dispatch import Dispatch, Link
 from gateway.alarm.docket import Change
+from gateway.alarm.incident import Effects, Incident
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
-from gateway.alarm.saying import Saying, encoded, saying_of
+from gateway.alarm.saying import Encoded, Saying, encoded, pages_of, saying_of
 from gateway.errors import StorageError
 from gateway.link.messages import AlarmEvent, IncidentState, Page, encode
 from gateway.link.topics import Topics
@@ -36,6 +42,12 @@ _LOGGER = logging.getLogger(__name__)
 
 STORE_PATIENCE = 0.5
 """Seconds that an alarm waits for the journal before it goes out as not stored (fault 10)."""
+
+NOTE_PUBLISHED_AFTER = 0.05
+"""Seconds for which published events are collected (rule 6)."""
+
+_LINES_PER_UNIT = 8
+"""Incidents of one unit that are logged one by one; more are a storm, and logged as a number."""
 
 
 class Memory(Protocol):
@@ -58,12 +70,30 @@ class Identity:
 class Raised:
     """What has come of a signal, or (``event`` None) of something else.
 
-    ``incidents`` are the ones that it opened, joined, restored or changed.
+    ``incidents`` are the ones that it opened, joined, restored or changed. ``told`` is false where
+    the event goes out only within the count of a later one.
     """
 
     event: AlarmEvent | None
     stored: bool
     incidents: tuple[IncidentState, ...]
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sensed:
+    """A signal as it is stored: its event, that event's payload, and how it is told.
+
+    ``urgent``: it may have paged somebody; ``told``: it is published by itself.
+    """
+
+    event: AlarmEvent
+    payload: bytes
+    urgent: bool
+    told: bool = True
+
+
+Done = Callable[[Raised], None]
 
 
 def _nobody(_: object) -> None:
@@ -74,7 +104,7 @@ def _nobody(_: object) -> None:
 class Listeners:
     """Who else is told, after the broker. A listener that raises is logged and counted.
 
-    ``event`` is told each signal as it goes out; ``page`` each sending of a page, also while the
+    ``event`` is told each signal as it is stored; ``page`` each sending of a page, also while the
     broker is away; ``incident`` each new IncidentState.
     """
 
@@ -83,13 +113,35 @@ class Listeners:
     incident: Callable[[IncidentState], None] = _nobody
 
 
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """One decision of a unit; ``done`` is told its outcome."""
+
+    sensed: Sensed | None
+    incidents: tuple[str, ...]
+    done: Done | None
+
+
+@dataclass(slots=True)
+class _Unit:
+    """What was decided in one turn of the loop."""
+
+    now: Moment
+    rows: list[Row] = field(default_factory=list)
+    deeds: list[_Deed] = field(default_factory=list)
+    touched: dict[str, tuple[Incident, Effects]] = field(default_factory=dict)
+    sayings: list[Saying] = field(default_factory=list)
+
+
 T = TypeVar("T")
 
 
 class Clerk:
-    """Stores, then says. ``wanted`` says of (incident, page) whether that page still is to be sent.
+    """Stores, then says.
 
-    `begin` before use, with the group that owns the tasks.
+    ``wanted`` says of (incident, page) whether that page still is to be sent; ``answered`` is called
+    whenever the journal has answered. `begin` before use, with the group that owns the tasks; `end`
+    after.
     """
 
     def __init__(
@@ -101,26 +153,47 @@ class Clerk:
         counters: Counters,
         listeners: Listeners,
         wanted: Callable[[str, str], bool],
+        answered: Callable[[], None],
     ) -> None:
         self._identity = identity
         self._journal = journal
         self._counters = counters
         self._listeners = listeners
         self._wanted = wanted
+        self._answered = answered
         self._dispatch = Dispatch(
             identity.gateway,
             topics,
             link,
             counters,
-            spawn=self._spawn,
             published=self._event_published,
             wanted=wanted,
         )
         self._storage_failing = False
         self._tasks: asyncio.TaskGroup | None = None
+        self._unit: _Unit | None = None
+        self._storing = 0
+        self._published: list[Row] = []
+        self._noting: asyncio.TimerHandle | None = None
+
+    @property
+    def storing(self) -> int:
+        """Decisions that the journal has not answered yet."""
+        return self._storing
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
+
+    def end(self) -> None:
+        """Nothing more will be decided; what was, and is not handed over yet, is stored still."""
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            self._journal.append_soon(self._rows_of(unit))
+            self._give_up(unit)
+        self._dispatch.close()
+        if self._noting is not None:
+            self._noting.cancel()
+            self._note_published()
 
     def reconnected(self) -> None:
         """The broker is there (again)."""
@@ -146,36 +219,102 @@ class Clerk:
 
     def send_again(self, change: Change, now: Moment) -> None:
         """Pages whose receipt is missing: nothing new, so it waits for no disk."""
-        self._send_pages(self._saying(change, now))
+        incident, effects = change
+        self._send_pages(pages_of(incident.record, effects, now))
 
     def carry_out(
         self,
         rows: Sequence[Row],
         changes: Sequence[Change],
         now: Moment,
-        event: AlarmEvent | None = None,
-    ) -> asyncio.Task[Raised]:
-        """Store ``rows`` and the incidents as one unit, then say what there is to say."""
-        sayings = [self._saying(change, now) for change in changes]
-        # Handed over here and not in the task: the order of decisions is the order of commits.
-        storing = self._journal.append([*rows, *(row for one in sayings for row in one.rows)])
-        work = self._store_and_say(storing, sayings, event)
-        return self._group().create_task(work, name="alarm.store")
+        *,
+        sensed: Sensed | None = None,
+        done: Done | None = None,
+    ) -> None:
+        """Store ``rows`` and the incidents with what else this turn decides, then say it.
 
-    async def _store_and_say(
-        self, storing: Awaitable[int], sayings: Sequence[Saying], event: AlarmEvent | None
-    ) -> Raised:
-        stored = await self._is_stored(storing)
-        for saying in sayings:
-            self._send_pages(saying)
-        incidents = tuple(saying.state.message for saying in sayings)
-        raised = Raised(event and replace(event, stored=stored), stored, incidents)
-        if raised.event is not None:
-            self._dispatch.event(raised.event.id, encode(raised.event))
-        for saying in sayings:
-            self._publish_state(saying)
-        if raised.event is not None:
-            self._tell(self._listeners.event, raised)
+        ``done`` is told when that is done, or has failed.
+        """
+        if self._unit is None:
+            self._unit = _Unit(now)
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        unit = self._unit
+        unit.rows += rows
+        for incident, effects in changes:
+            _, before = unit.touched.pop(incident.id, (incident, Effects()))
+            both = Effects(before.changed or effects.changed, before.pages + effects.pages)
+            if incident.record.refused is None:
+                unit.touched[incident.id] = incident, both
+            else:  # the next change takes a refusal away
+                unit.sayings.append(self._saying(incident, both, unit.now))
+        unit.deeds.append(_Deed(sensed, tuple(incident.id for incident, _ in changes), done))
+
+    def _hand_over(self) -> None:
+        """The turn ends: its unit goes to the journal."""
+        unit, self._unit = self._unit, None
+        if unit is None:  # `end` was quicker
+            return
+        try:
+            rows = self._rows_of(unit)
+        except Exception:
+            self._give_up(unit)
+            raise
+        # Handed over here and not in the task: the order of decisions is the order of commits.
+        storing = self._journal.append(rows)
+        self._storing += len(unit.deeds)
+        self._group().create_task(self._store_and_say(storing, unit), name="alarm.store")
+
+    def _rows_of(self, unit: _Unit) -> list[Row]:
+        for incident, effects in unit.touched.values():
+            # What was acked or ended within the turn is not sent, and not recorded as sent.
+            pages = tuple(one for one in effects.pages if self._wanted(incident.id, one.id))
+            still = Effects(effects.changed, pages)
+            unit.sayings.append(self._saying(incident, still, unit.now))
+        return [*unit.rows, *(row for saying in unit.sayings for row in saying.rows)]
+
+    def _give_up(self, unit: _Unit) -> None:
+        """Whoever waits hears that nothing is known to be stored."""
+        for deed in unit.deeds:
+            if deed.done is not None:
+                deed.done(Raised(None, False, ()))
+
+    async def _store_and_say(self, storing: Awaitable[int], unit: _Unit) -> None:
+        try:
+            stored = await self._is_stored(storing)
+        except asyncio.CancelledError:
+            self._give_up(unit)
+            raise
+        finally:
+            self._storing -= len(unit.deeds)
+        for saying in unit.sayings:
+            self._send_pages(saying.pages)
+        states = {saying.state.message.id: saying.state.message for saying in unit.sayings}
+        outcomes = [self._outcome(deed, states, stored=stored) for deed in unit.deeds]
+        one_by_one = len(unit.sayings) <= _LINES_PER_UNIT
+        if not one_by_one:
+            _LOGGER.info("%d incidents changed at once", len(states))
+        for saying in unit.sayings:
+            self._publish_state(saying, logging.INFO if one_by_one else logging.DEBUG)
+        for raised in outcomes:
+            if raised.event is not None:
+                self._tell(self._listeners.event, raised)
+        self._answered()
+
+    def _outcome(self, deed: _Deed, states: dict[str, IncidentState], *, stored: bool) -> Raised:
+        incidents = tuple(states[one] for one in deed.incidents)
+        sensed = deed.sensed
+        if sensed is None:
+            raised = Raised(None, stored, incidents)
+        else:
+            event, payload = sensed.event, sensed.payload
+            if not stored:
+                event = replace(event, stored=False)
+                payload = encode(event)
+            if sensed.told:
+                self._dispatch.event(event, payload, urgent=sensed.urgent)
+            raised = Raised(event, stored, incidents, sensed.told)
+        if deed.done is not None:
+            deed.done(raised)
         return raised
 
     async def _is_stored(self, storing: Awaitable[int]) -> bool:
@@ -194,8 +333,8 @@ class Clerk:
             _LOGGER.warning("journal: storing again")
         return True
 
-    def _send_pages(self, saying: Saying) -> None:
-        for page in saying.pages:
+    def _send_pages(self, pages: Iterable[Encoded[Page]]) -> None:
+        for page in pages:
             if not self._wanted(page.message.incident, page.message.id):
                 continue  # acked or ended while the disk was being waited for
             if page.payload is None:
@@ -204,7 +343,7 @@ class Clerk:
                 self._dispatch.page(page.message, page.payload)
             self._tell(self._listeners.page, page.message)
 
-    def _publish_state(self, saying: Saying) -> None:
+    def _publish_state(self, saying: Saying, level: int) -> None:
         state, payload = saying.state.message, saying.state.payload
         if not saying.changed:
             return
@@ -212,8 +351,13 @@ class Clerk:
             self._unsayable("incident", state.id)
         else:
             self._dispatch.state(state, payload)
-        _LOGGER.info(
-            "incident %s: %s, level %d, seq %d", state.id, state.state, state.level, state.seq
+        _LOGGER.log(
+            level,
+            "incident %s: %s, level %d, seq %d",
+            state.id,
+            state.state,
+            state.level,
+            state.seq,
         )
         self._tell(self._listeners.incident, state)
 
@@ -222,18 +366,22 @@ class Clerk:
         _LOGGER.error("%s %s: makes no message of the contract (too large?)", what, name)
 
     def _event_published(self, event_id: str) -> None:
-        self._journal.append_soon([Row(Kind.PUBLISHED, event_id, b"")])
+        self._published.append(Row(Kind.PUBLISHED, event_id, b""))
+        if self._noting is None:
+            loop = asyncio.get_running_loop()
+            self._noting = loop.call_later(NOTE_PUBLISHED_AFTER, self._note_published)
 
-    def _saying(self, change: Change, now: Moment) -> Saying:
-        incident, effects = change
+    def _note_published(self) -> None:
+        self._noting = None
+        rows, self._published = self._published, []
+        self._journal.append_soon(rows)
+
+    def _saying(self, incident: Incident, effects: Effects, now: Moment) -> Saying:
         return saying_of(incident.record, effects, now, self._identity.kernel_boot)
 
     def _group(self) -> asyncio.TaskGroup:
         assert self._tasks is not None, "begin() first"
         return self._tasks
-
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        self._group().create_task(work, name=name)
 
     def _tell(self, callback: Callable[[T], None], what: T) -> None:
         try:

@@ -3,33 +3,48 @@
 Rules:
 
 1. An AlarmEvent is kept until the broker has acknowledged it, and only then is its journal row
-   done. Events that waited go out a few at a time, so that a fresh one never waits behind them.
+   done. Events of alarms go out at once; quiet ones, and those of an earlier run or connection,
+   a few at a time with a pause that grows on a busy loop: nothing waits behind them.
 2. A page is repeated by the incident's own schedule, with a fresh ``sent``; one sending of a page
    is under way at most. A sending that failed is made up for as soon as the broker is back, if
    the page still runs.
 3. Of an incident's states only newer ones go out, by (owner_term, seq); but each of these does,
    for a refusal is to be seen by whoever was refused.
+4. Pages go by severity, drills last; among equals, and among events, round by site.
+5. Each of these has its own places in the connection's window of 64 (with the retained topics'
+   16 they fill it), so that none waits for another's acknowledgements.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from gateway.alarm.fair_queue import RankedQueue
 from gateway.alarm.wire import CLOSED_EXPIRY, PAGE_EXPIRY
-from gateway.errors import LinkError
-from gateway.link.messages import IncidentState, Page
+from gateway.link.messages import AlarmEvent, IncidentState, Page
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
 
 _LOGGER = logging.getLogger(__name__)
 
-_BACKLOG_IN_FLIGHT = 16
+PAGES_IN_FLIGHT = 24
+URGENT_IN_FLIGHT = 8
+EVENTS_IN_FLIGHT = 16
+
+_BREATH = 0.002
+"""Seconds between two handfuls of events: 16 in this and a round trip is 5,000 a second."""
 _PAUSE = 5.0
 """Seconds between tries of events that a connected broker refuses."""
+_ENOUGH_PAGES = 8
+"""Pages of one site in a row: about one level of one incident."""
+
+_DRILLS = 4
+"""Added to the severity (1 to 4) of a drill's page."""
 
 
 class Link(Protocol):
@@ -37,19 +52,25 @@ class Link(Protocol):
 
     @property
     def connected(self) -> bool: ...
-    async def publish(
+    def post(
         self, topic: str, payload: bytes, /, *, expiry: int | None = None
-    ) -> None: ...
+    ) -> asyncio.Future[None]: ...
     def set_retained(
         self, topic: str, payload: bytes, /, *, expiry: int | None = None, each: bool = False
     ) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Event:
+    payload: bytes
+    source: str
+
+
 class Dispatch:
     """The sending side of the desk of ``gateway``. Used from the event loop only.
 
-    ``spawn`` starts a task; ``published`` is told each event's id that the broker has; ``wanted``
-    says of (incident, page) whether that page is still to be sent.
+    ``published`` is told each event's id that the broker has; ``wanted`` says of (incident, page)
+    whether that page is still to be sent.
     """
 
     def __init__(
@@ -59,7 +80,6 @@ class Dispatch:
         link: Link,
         counters: Counters,
         *,
-        spawn: Callable[[Coroutine[None, None, None], str], None],
         published: Callable[[str], None],
         wanted: Callable[[str, str], bool],
     ) -> None:
@@ -67,41 +87,64 @@ class Dispatch:
         self._topics = topics
         self._link = link
         self._counters = counters
-        self._spawn = spawn
         self._published = published
         self._wanted = wanted
-        self._events: dict[str, bytes] = {}
-        self._draining = False
-        self._back = asyncio.Event()
-        self._under_way: set[str] = set()
-        self._missed: dict[str, tuple[Page, bytes]] = {}
         self._newest: dict[str, tuple[int, int]] = {}
+        # Every page whose sending is under way, with its newest copy; those of `_missed` are not.
+        self._pages: dict[str, tuple[Page, bytes]] = {}
+        self._missed: dict[str, tuple[Page, bytes]] = {}
+        self._page_queue: RankedQueue[str] = RankedQueue(_ENOUGH_PAGES)
+        self._pages_in_flight = 0
+        # Every event that the broker does not have; those in no queue are in flight, or missed.
+        self._events: dict[str, _Event] = {}
+        self._urgent: RankedQueue[str] = RankedQueue()
+        self._urgent_in_flight = 0
+        self._quiet: RankedQueue[str] = RankedQueue()
+        self._quiet_in_flight = 0
+        self._breathing: asyncio.TimerHandle | None = None
+        self._missed_events: dict[str, None] = {}
+        self._pausing: asyncio.TimerHandle | None = None
 
     @property
     def waiting_events(self) -> int:
         """Events that the broker does not have yet."""
         return len(self._events)
 
-    def event(self, event_id: str, payload: bytes) -> None:
+    def close(self) -> None:
+        """Start nothing more."""
+        for timer in (self._breathing, self._pausing):
+            if timer is not None:
+                timer.cancel()
+
+    def event(self, event: AlarmEvent, payload: bytes, *, urgent: bool) -> None:
         """Publish an AlarmEvent, now or when the broker is back."""
-        self._events[event_id] = payload
-        if self._link.connected:
-            self._spawn(self._publish_fresh(event_id), f"alarm.event[{event_id}]")
+        self._events[event.id] = _Event(payload, event.site or event.account or "")
+        if not self._link.connected:
+            self._missed_events[event.id] = None
+        elif urgent:
+            self._urgent.put(0, self._events[event.id].source, event.id)
+            self._send_urgent()
+        else:
+            self._quiet.put(0, self._events[event.id].source, event.id)
+            self._send_quiet()
 
     def event_again(self, event_id: str, payload: bytes) -> None:
         """Publish an AlarmEvent of an earlier run, after `reconnected`."""
-        self._events[event_id] = payload
+        self._events[event_id] = _Event(payload, "")
+        self._missed_events[event_id] = None
 
     def page(self, page: Page, payload: bytes) -> None:
         """Send a page once."""
-        if page.id in self._under_way:
-            return
-        if not self._link.connected:
+        if not self._link.connected and page.id not in self._pages:
             self._missed[page.id] = page, payload
             return
         self._missed.pop(page.id, None)
-        self._under_way.add(page.id)
-        self._spawn(self._publish_page(page, payload), f"alarm.page[{page.id}]")
+        under_way = page.id in self._pages
+        self._pages[page.id] = page, payload
+        if not under_way:
+            rank = page.severity + (_DRILLS if page.drill else 0)
+            self._page_queue.put(rank, page.site or page.incident, page.id)
+            self._send_pages()
 
     def state(self, state: IncidentState, payload: bytes, *, expiry: int = CLOSED_EXPIRY) -> bool:
         """Publish a state, retained; False if a newer one is out. ``expiry`` is a closed one's."""
@@ -128,60 +171,101 @@ class Dispatch:
         for page, payload in missed.values():
             if self._wanted(page.incident, page.id):
                 self.page(page, payload)
-        self._back.set()
+        self._send_pages()
+        self._send_urgent()
         self._make_up()
 
-    def _make_up(self) -> None:
-        if self._events and not self._draining:
-            self._draining = True
-            self._spawn(self._drain(), "alarm.backlog")
+    # Pages
 
-    async def _drain(self) -> None:
-        """Send what waits, oldest first, until nothing does or the broker is gone."""
-        try:
-            while self._events and self._link.connected:
-                self._back.clear()
-                before = len(self._events)
-                waiting = list(self._events)
-                for start in range(0, len(waiting), _BACKLOG_IN_FLIGHT):
-                    some = waiting[start : start + _BACKLOG_IN_FLIGHT]
-                    await asyncio.gather(*(self._publish_event(one) for one in some))
-                if len(self._events) >= before:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_PAUSE):
-                            await self._back.wait()
-        finally:
-            self._draining = False
+    def _send_pages(self) -> None:
+        while self._link.connected and self._pages_in_flight < PAGES_IN_FLIGHT:
+            page_id = self._page_queue.take()
+            if page_id is None:
+                return
+            page, payload = self._pages[page_id]
+            if not self._wanted(page.incident, page.id):
+                del self._pages[page_id]
+                continue
+            self._pages_in_flight += 1
+            topic = self._topics.page(page.group, self._gateway)
+            sent = self._link.post(topic, payload, expiry=PAGE_EXPIRY)
+            sent.add_done_callback(partial(self._page_sent, page_id))
 
-    async def _publish_event(self, event_id: str) -> None:
-        payload = self._events.get(event_id)
-        if payload is None or event_id in self._under_way:
+    def _page_sent(self, page_id: str, sent: asyncio.Future[None]) -> None:
+        self._pages_in_flight -= 1
+        page, payload = self._pages.pop(page_id)
+        failure = _failure(sent)
+        if failure is not None:
+            self._counters.add("alarm.page_not_sent")
+            _LOGGER.debug("page %s: %s", page_id, failure)
+            self._missed[page_id] = page, payload
+        self._send_pages()
+
+    # Events
+
+    def _send_urgent(self) -> None:
+        while self._link.connected and self._urgent_in_flight < URGENT_IN_FLIGHT:
+            event_id = self._urgent.take()
+            if event_id is None:
+                return
+            self._urgent_in_flight += 1
+            self._post_event(event_id).add_done_callback(partial(self._urgent_sent, event_id))
+
+    def _urgent_sent(self, event_id: str, sent: asyncio.Future[None]) -> None:
+        self._urgent_in_flight -= 1
+        self._event_sent(event_id, sent)
+        self._send_urgent()
+
+    def _send_quiet(self) -> None:
+        """Fill the window, then let the loop breathe (rule 1)."""
+        if self._breathing is not None:
             return
-        self._under_way.add(event_id)
-        try:
-            await self._link.publish(self._topics.alarm(self._gateway), payload)
-        except LinkError as error:
-            self._counters.add("alarm.event_not_sent")
-            _LOGGER.debug("event %s: %s", event_id, error)
-        else:
+        while self._link.connected and self._quiet_in_flight < EVENTS_IN_FLIGHT:
+            event_id = self._quiet.take()
+            if event_id is None:
+                return
+            self._quiet_in_flight += 1
+            self._post_event(event_id).add_done_callback(partial(self._quiet_sent, event_id))
+            self._breathing = self._breathing or self._later(_BREATH, self._breathed)
+
+    def _breathed(self) -> None:
+        self._breathing = None
+        self._send_quiet()
+
+    def _quiet_sent(self, event_id: str, sent: asyncio.Future[None]) -> None:
+        self._quiet_in_flight -= 1
+        self._event_sent(event_id, sent)
+        self._send_quiet()
+
+    def _post_event(self, event_id: str) -> asyncio.Future[None]:
+        return self._link.post(self._topics.alarm(self._gateway), self._events[event_id].payload)
+
+    def _event_sent(self, event_id: str, sent: asyncio.Future[None]) -> None:
+        failure = _failure(sent)
+        if failure is None:
             del self._events[event_id]
             self._published(event_id)
-        finally:
-            self._under_way.discard(event_id)
+            return
+        self._counters.add("alarm.event_not_sent")
+        _LOGGER.debug("event %s: %s", event_id, failure)
+        self._missed_events[event_id] = None
+        if self._link.connected and self._pausing is None:  # it refuses: try again without haste
+            self._pausing = self._later(_PAUSE, self._make_up)
 
-    async def _publish_fresh(self, event_id: str) -> None:
-        await self._publish_event(event_id)
+    def _make_up(self) -> None:
+        """Send the events that were missed, oldest first, behind those that are new."""
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
         if self._link.connected:
-            self._make_up()
+            missed, self._missed_events = self._missed_events, {}
+            for event_id in missed:
+                self._quiet.put(1, "", event_id)
+            self._send_quiet()
 
-    async def _publish_page(self, page: Page, payload: bytes) -> None:
-        try:
-            await self._link.publish(
-                self._topics.page(page.group, self._gateway), payload, expiry=PAGE_EXPIRY
-            )
-        except LinkError as error:
-            self._counters.add("alarm.page_not_sent")
-            _LOGGER.debug("page %s: %s", page.id, error)
-            self._missed[page.id] = page, payload
-        finally:
-            self._under_way.discard(page.id)
+    def _later(self, seconds: float, work: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, work)
+
+
+def _failure(sent: asyncio.Future[None]) -> BaseException | None:
+    return asyncio.CancelledError() if sent.cancelled() else sent.exception()

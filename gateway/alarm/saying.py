@@ -48,7 +48,7 @@ class Saying:
 def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot: str) -> Saying:
     """What ``effects`` ask for about ``record``."""
     state = encoded(wire.state_of(record))
-    pages = tuple(encoded(wire.page_of(record, page, now.wall)) for page in effects.pages)
+    pages = pages_of(record, effects, now)
     kind = Kind.CLOSED if record.state is State.CLOSED else Kind.INCIDENT
     new = {page.id for page in effects.pages if page.sends == 1}
     rows = [
@@ -58,6 +58,11 @@ def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot
     ]
     rows.append(Row(kind, record.case.id, snapshot.to_bytes(record, kernel_boot, state.payload)))
     return Saying(effects.changed, state, pages, tuple(rows))
+
+
+def pages_of(record: IncidentRecord, effects: Effects, now: Moment) -> tuple[Encoded[Page], ...]:
+    """The sendings that ``effects`` ask for."""
+    return tuple(encoded(wire.page_of(record, page, now.wall)) for page in effects.pages)
 
 
 def action_row(action: Action, reason: str | None) -> Row:

@@ -62,13 +62,21 @@ class WireEnd:
         self._callbacks.append(callback)
 
     async def publish(self, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+        await self.post(topic, payload, expiry=expiry)
+
+    def post(
+        self, topic: str, payload: bytes, *, expiry: int | None = None
+    ) -> asyncio.Future[None]:
         self.attempts += 1
+        return asyncio.ensure_future(self._deliver(Message(topic, payload, expiry=expiry)))
+
+    async def _deliver(self, message: Message) -> None:
         if not self.connected:
             raise LinkError("not connected")
         await self.answers.wait()
-        if not self.connected or self.refuse(topic):
+        if not self.connected or self.refuse(message.topic):
             raise LinkError("lost, or refused")
-        self.published.append(Message(topic, payload, expiry=expiry))
+        self.published.append(message)
 
     def set_retained(
         self, topic: str, payload: bytes, *, expiry: int | None = None, each: bool = False

@@ -169,7 +169,8 @@ class AlarmSide:
         event = raised.event
         if event is None:
             return
-        self._neighbours.event(event)
+        if raised.told:
+            self._neighbours.event(event)
         if event.endpoint is not None:
             self._show_input(event.endpoint)
         if event.signal == "alarm":
@@ -229,5 +230,6 @@ def rules_of(settings: Settings) -> Rules:
         groups=facts.groups_of(settings),
         plans=facts.plans_of(settings),
         dispositions=facts.dispositions_of(settings),
+        flapping=facts.flapping_of(settings),
         zone=facts.zone_of(settings),
     )

@@ -31,6 +31,7 @@ from gateway.alarm import actions, delivery
 from gateway.alarm.calendars import local
 from gateway.alarm.choice import Chooser, Nobody
 from gateway.alarm.contact import Contact, Directory, Sighting
+from gateway.alarm.folding import FlappingRule
 from gateway.alarm.incident import Effects, Incident
 from gateway.alarm.plan import (
     DEFAULT_TARGETS,
@@ -68,6 +69,7 @@ class Rules:
     groups: Mapping[str, GroupFacts] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
     dispositions: Mapping[str, str] | None = None
+    flapping: FlappingRule = field(default_factory=FlappingRule)
     zone: tzinfo | None = None
 
 

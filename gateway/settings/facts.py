@@ -22,6 +22,7 @@ from gateway.alarm.calendars import (
     parse_days,
 )
 from gateway.alarm.cap import CapOptions
+from gateway.alarm.folding import FlappingRule
 from gateway.alarm.home_assistant import EndpointFacts
 from gateway.alarm.neighbour_options import NeighbourOptions
 from gateway.settings.model import Endpoint, Level, Settings
@@ -105,6 +106,12 @@ def groups_of(settings: Settings) -> dict[str, plans.GroupFacts]:
         )
         for name, group in settings.groups.items()
     }
+
+
+def flapping_of(settings: Settings) -> FlappingRule:
+    """From when on an input flaps."""
+    rule = settings.flapping
+    return FlappingRule(changes=rule.changes, within=rule.within_s, every=rule.tell_each_s)
 
 
 def plans_of(settings: Settings) -> tuple[plans.Plan, ...]:

@@ -220,6 +220,8 @@ class Endpoint(_Model):
     """How far apart the two may be, in seconds."""
     stuck_after_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
     """Seconds in alarm after which it is reported as stuck; default is 60 where its input has lines, never for a panel's."""
+    test_every_days: Annotated[float, Field(gt=0, le=3_660, allow_inf_nan=False)] | None = None
+    """Days within which it is to be tested, instead of ``testing: {every_days:}``."""
     covert: bool = False
     """Whether nothing at its place may show or sound that it was pressed."""
     duress_codes: OneOrMany[Text] = ()
@@ -469,6 +471,44 @@ class Neighbours(_Model):
     """Home Assistant's MQTT discovery."""
 
 
+class Heartbeat(_Model):
+    """How often somebody is expected to be heard."""
+
+    heartbeat_s: Annotated[float, Field(ge=1, le=2_678_400, allow_inf_nan=False)]
+    """Seconds between two signs of life; an incident opens before the silence has lasted 2.5 times as long."""
+
+
+class Supervision(_Model):
+    """Who is expected to be heard; whose silence opens an incident of category supervision."""
+
+    inputs: dict[Identifier, Heartbeat] = {}
+    """Alarm inputs: a panel is heard by its heartbeats and signals, lines while their device can be read."""
+    endpoints: dict[Identifier, Heartbeat] = {}
+    """Endpoints: one with an account is heard by its signals, such as its daily test; any other while its devices are well."""
+    gateways: dict[Identifier, Heartbeat] = {}
+    """Other gateways on the broker, which are asked each time; a gateway passes over its own name."""
+    responders: dict[Identifier, Heartbeat] = {}
+    """Clients of responders: heard by their Presence, receipts and actions."""
+
+
+class Testing(_Model):
+    """Tests of buttons and panels."""
+
+    every_days: Annotated[float, Field(gt=0, le=3_660, allow_inf_nan=False)] | None = 30.0
+    """Days within which each endpoint that raises is to be tested; null asks for no tests."""
+
+
+class Flapping(_Model):
+    """When an input that changes all the time is told in counts instead of signal by signal."""
+
+    changes: Annotated[int, Field(ge=0, le=1_000)] = 10
+    """An input flaps once it changed more often than this within the time; 0 is never."""
+    within_s: Annotated[float, Field(ge=1, le=3_600, allow_inf_nan=False)] = 60.0
+    """Seconds within which changes are counted."""
+    tell_each_s: Annotated[float, Field(ge=1, le=3_600, allow_inf_nan=False)] = 10.0
+    """Seconds from one count to the next while it flaps."""
+
+
 class Settings(_Model):
     """One gateway's whole configuration, includes merged. Nobody below `gateway.app` sees all of it."""
 
@@ -500,6 +540,12 @@ class Settings(_Model):
     """Duty rotas, by name."""
     serves: Listed[GroupName] | None = None
     """Groups whose pages this gateway receives; default: those whose talkgroup has an endpoint here."""
+    supervision: Supervision = Supervision()
+    """Who is expected to be heard."""
+    testing: Testing = Testing()
+    """How often buttons are to be tested."""
+    flapping: Flapping = Flapping()
+    """When an input that changes all the time is told in counts."""
     neighbours: Neighbours = Neighbours()
     """Other systems that are told of alarms and incidents."""
     dispositions: Dispositions | None = None

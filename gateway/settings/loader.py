@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 from gateway.errors import ConfigError, Problem
-from gateway.settings import broker, conditions, coverage, devices, references, sources
+from gateway.settings import broker, conditions, coverage, devices, references, sources, supervised
 from gateway.settings.document import Mapping, Place
 from gateway.settings.drivers import DriverCatalogue
 from gateway.settings.findings import Subject, unknown_references
@@ -23,6 +23,7 @@ _CHECKS = (
     broker.check,
     coverage.check,
     conditions.check,
+    supervised.check,
 )
 
 

@@ -13,9 +13,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Flow(Generic[T]):
+    """What one source has waiting, and how much of its turn is left."""
+
+    left: int
+    items: deque[T] = field(default_factory=deque)
 
 
 class FairQueue(Generic[T]):
@@ -23,11 +32,9 @@ class FairQueue(Generic[T]):
 
     def __init__(self, turn: int = 1) -> None:
         self._turn = turn
-        self._flows: dict[str, deque[T]] = {}
+        self._flows: dict[str, _Flow[T]] = {}
         self._new: deque[str] = deque()
         self._old: deque[str] = deque()
-        self._served: str | None = None
-        self._taken = 0
         self._length = 0
 
     def __len__(self) -> int:
@@ -36,14 +43,14 @@ class FairQueue(Generic[T]):
     def waiting(self, source: str) -> int:
         """How many items of one source wait."""
         flow = self._flows.get(source)
-        return len(flow) if flow is not None else 0
+        return len(flow.items) if flow is not None else 0
 
     def put(self, source: str, item: T) -> None:
         flow = self._flows.get(source)
         if flow is None:
-            flow = self._flows[source] = deque()
+            flow = self._flows[source] = _Flow(self._turn)
             self._new.append(source)
-        flow.append(item)
+        flow.items.append(item)
         self._length += 1
 
     def take(self) -> T | None:
@@ -51,18 +58,20 @@ class FairQueue(Generic[T]):
         while ring := self._new or self._old:
             source = ring[0]
             flow = self._flows[source]
-            if source != self._served:
-                self._served, self._taken = source, 0
-            if flow and self._taken < self._turn:
-                self._taken += 1
-                self._length -= 1
-                return flow.popleft()
-            ring.popleft()
-            self._served = None
-            if flow or ring is self._new:
+            if not flow.items:
+                ring.popleft()
+                if ring is self._new:
+                    self._old.append(source)
+                else:
+                    del self._flows[source]
+                continue
+            flow.left -= 1
+            if not flow.left:
+                flow.left = self._turn
+                ring.popleft()
                 self._old.append(source)
-            else:
-                del self._flows[source]
+            self._length -= 1
+            return flow.items.popleft()
         return None
 
     def withdraw(self, source: str, wanted: Callable[[T], bool]) -> list[T]:
@@ -70,8 +79,8 @@ class FairQueue(Generic[T]):
         flow = self._flows.get(source)
         if flow is None:
             return []
-        taken = [item for item in flow if wanted(item)]
-        self._flows[source] = deque(item for item in flow if not wanted(item))
+        taken = [item for item in flow.items if wanted(item)]
+        flow.items = deque(item for item in flow.items if not wanted(item))
         self._length -= len(taken)
         return taken
 

@@ -14,6 +14,9 @@ Rules (contract, section 2 "Alarms and incidents"):
 6. A silent signal (`folding`) that pages is told all the same. The others are told as a count by
    the next event of their subject that stands for them; each of their rows stands until then, so
    that a restart in between tells them one by one.
+7. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
+   that begins or ends is stored in the same unit, and one that was running at the end of the last run
+   is raised at the start.
 """
 
 from __future__ import annotations
@@ -25,17 +28,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from gateway.alarm import snapshot, wire
+from gateway.alarm import held, snapshot, wire
 from gateway.alarm.actions import Answer, Outcome
 from gateway.alarm.admission import Admission
+from gateway.alarm.choice import Chooser
 from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised, Sensed
 from gateway.alarm.clerk import Memory as WritingMemory
-from gateway.alarm.contact import InputBoard, InputState, Sighting, sighting_of, understand
+from gateway.alarm.contact import (
+    Contact,
+    InputBoard,
+    InputState,
+    Sighting,
+    sighting_of,
+    understand,
+)
 from gateway.alarm.dispatch import Link as SendingLink
-from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
+from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Order, Rules
 from gateway.alarm.figures import Figures
-from gateway.alarm.folding import FlappingRule, Folded, Folding
 from gateway.alarm.incident import Effects
+from gateway.alarm.intake import Intake, Taken
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.saying import action_row
 from gateway.alarm.snapshot import Snapshot
@@ -86,6 +97,7 @@ class Memory(WritingMemory, Protocol):
     async def open_incidents(self) -> tuple[Stored, ...]: ...
     async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
     async def unpublished_signals(self) -> tuple[Stored, ...]: ...
+    async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,7 @@ class Desk:
         new_id: Callable[[], str],
         counters: Counters,
         listeners: Listeners,
+        chooser: Chooser | None = None,
     ) -> None:
         self._identity = identity
         self._topics = topics
@@ -133,12 +146,13 @@ class Desk:
         self._clock = clock
         self._new_id = new_id
         self._counters = counters
-        self._docket = Docket(identity.gateway, rules, new_id)
+        self._rules = rules
+        self._docket = Docket(identity.gateway, rules, new_id, chooser)
         self._board = InputBoard()
         self._admission: Admission[_Waiting] = Admission()
         self._deciding: asyncio.Handle | None = None
         self._refusing = False
-        self._folding = Folding(FlappingRule())
+        self.intake = Intake(rules.flapping)
         self._folded: dict[str, list[str]] = {}  # subject: ids of silent events
         self._figures = Figures()
         self._clerk = Clerk(
@@ -165,13 +179,14 @@ class Desk:
         Raises:
             StorageError: the journal cannot be read.
         """
-        opened, closed, events = await self._load()
+        opened, closed, events, guarded = await self._load()
         async with asyncio.TaskGroup() as tasks:
             self._clerk.begin(tasks)
             self._link.on_connection(self._connection_changed)
             self._link.subscribe(self._topics.action("+", "+"), self._action_arrived)
             try:
                 self._take_up(opened, closed, events)
+                self._take_up_guards(guarded)
                 self._ready.set()
                 self._decide_soon()
                 await asyncio.get_running_loop().create_future()
@@ -212,6 +227,47 @@ class Desk:
         self._admit(_Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
         return await raised
 
+    def report(self, sighting: Sighting) -> None:
+        """What the gateway itself has noticed; decided in its turn, like a driver's signal."""
+        self._admit(_Waiting(sighting, False, _nobody))
+
+    def problem_with(self, order: Order) -> str | None:
+        """Why `raise_incident` cannot be done; None where it can."""
+        if order.site not in self._rules.sites:
+            return f"this gateway knows no site {order.site!r}"
+        source = self._rules.sources.get(order.endpoint) if order.endpoint else None
+        if order.endpoint is not None and (source is None or source.site != order.site):
+            return f"site {order.site} has no endpoint {order.endpoint!r} here"
+        if order.plan is not None and all(one.name != order.plan for one in self._rules.plans):
+            return f"there is no plan {order.plan!r}"
+        return None
+
+    async def raise_incident(self, order: Order) -> Raised:
+        """Raise an incident by hand, at a site or an endpoint that `problem_with` has no words for."""
+        await self._ready.wait()
+        now = self._clock.now()
+        source = self._rules.sources.get(order.endpoint or "")
+        sighting = Sighting(
+            source=source,
+            subject=order.endpoint or order.site,
+            signal=SignalKind.ALARM,
+            category=order.category,
+            contact=Contact("", None),
+            code=order.code,
+            account=None,
+            zone=None,
+            text=order.text or "",
+            covert=order.covert,
+            by=order.by,
+        )
+        changes = self._docket.raise_by_hand(order, now)
+        raised: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
+        sensed = self._sensed(sighting, now, drill=order.drill, site=order.site)
+        rows = (Row(Kind.SIGNAL, sensed.event.id, sensed.payload),)
+        self._clerk.carry_out(rows, changes, now, sensed=sensed, done=partial(_settle, raised))
+        self._arm()
+        return await raised
+
     async def act(self, action: Action) -> Answer | None:
         """An action of a local caller, which need not reach the broker; None: not ours.
 
@@ -235,9 +291,13 @@ class Desk:
     def reload(self, rules: Rules) -> None:
         """New rules for new incidents; those that run keep their plan and their timers."""
         now = self._clock.now()
+        before, self._rules = self._rules.sources, rules
+        changed = [name for name, source in before.items() if rules.sources.get(name) != source]
+        self._take(self.intake.reload(changed, rules.flapping), now)
         changes = self._docket.reload(rules, now)
         if changes:
             self._carry_out((), changes, now)
+        self._arm()
 
     def input_state(self, endpoint: str) -> InputState:
         """An endpoint's input: in alarm while its contact is, or until the latch is reset."""
@@ -253,12 +313,15 @@ class Desk:
 
     # A start
 
-    async def _load(self) -> tuple[list[Snapshot], list[Snapshot], tuple[Stored, ...]]:
-        """Open incidents, incidents closed within a day, and events that were never published."""
+    async def _load(
+        self,
+    ) -> tuple[list[Snapshot], list[Snapshot], tuple[Stored, ...], tuple[Stored, ...]]:
+        """Open incidents, those closed within a day, events never published, and guards."""
         since = self._clock.now().wall - KEEP_CLOSED
         opened = self._readable(await self._journal.open_incidents())
         closed = self._readable(await self._journal.closed_incidents(since))
-        return opened, closed, await self._journal.unpublished_signals()
+        events = await self._journal.unpublished_signals()
+        return opened, closed, events, await self._journal.standing(Kind.HELD)
 
     def _readable(self, rows: Iterable[Stored]) -> list[Snapshot]:
         found: dict[str, Snapshot] = {}
@@ -294,6 +357,21 @@ class Desk:
         self._arm()
         if self._link.connected:
             self._clerk.reconnected()
+
+    def _take_up_guards(self, rows: Iterable[Stored]) -> None:
+        """Rule 7."""
+        found: list[Sighting] = []
+        for row in rows:
+            try:
+                sighting = held.from_bytes(row.body, self._docket.directory)
+            except StorageError as error:
+                _LOGGER.error("%s: %s; not taken up", row.key, error)
+                continue
+            if sighting is not None:
+                found.append(sighting)
+        if found:
+            now = self._clock.now()
+            self._take(self.intake.left_over(found, now), now)
 
     # Signals
 
@@ -334,14 +412,29 @@ class Desk:
             self._decide_soon()  # else the journal's answer does
 
     def _take_in(self, waiting: _Waiting, now: Moment) -> None:
-        folded = Folded() if waiting.drill else self._folding.see(waiting.sighting, now)
-        sighting = replace(waiting.sighting, silent=True) if folded.silent else waiting.sighting
-        self._raise(sighting, now, drill=waiting.drill, done=waiting.done)
-        for also in folded.also:
+        taken = self.intake.signal(waiting.sighting, now, drill=waiting.drill)
+        own, *others = taken.sightings
+        guards = held.rows_of(taken.began, taken.ended)
+        self._raise(own, now, drill=waiting.drill, done=waiting.done, rows=guards)
+        for also in others:
             self._raise(also, now)
 
+    def _take(self, taken: Taken, now: Moment) -> None:
+        """What has come of time, or of a reload."""
+        guards = held.rows_of(taken.began, taken.ended)
+        if guards:
+            self._journal.append_soon(guards)
+        for sighting in taken.sightings:
+            self._raise(sighting, now)
+
     def _raise(
-        self, sighting: Sighting, now: Moment, *, drill: bool = False, done: Done | None = None
+        self,
+        sighting: Sighting,
+        now: Moment,
+        *,
+        drill: bool = False,
+        done: Done | None = None,
+        rows: Sequence[Row] = (),
     ) -> None:
         """One sighting becomes an event, a row, and what it changes about incidents."""
         if sighting.folded:
@@ -350,7 +443,6 @@ class Desk:
             sighting = replace(sighting, folded=len(silent))
         else:
             silent = []
-        self._seq += 1
         self._counters.add("alarm.signals")
         self._board.see(sighting)
         changes = self._docket.signal(sighting, now, drill=drill)
@@ -358,6 +450,24 @@ class Desk:
             sighting.subject, now, alarm=bool(changes) and sighting.signal not in _ENDING
         )
         told = not sighting.silent or any(effects.pages for _, effects in changes)
+        sensed = self._sensed(sighting, now, drill=drill, told=told)
+        if not told:
+            self._folded.setdefault(sighting.subject, []).append(sensed.event.id)
+        stored = [Row(Kind.SIGNAL, sensed.event.id, sensed.payload), *rows]
+        stored += [Row(Kind.PUBLISHED, one, b"") for one in silent]
+        self._clerk.carry_out(stored, changes, now, sensed=sensed, done=done)
+
+    def _sensed(
+        self,
+        sighting: Sighting,
+        now: Moment,
+        *,
+        drill: bool,
+        told: bool = True,
+        site: str | None = None,
+    ) -> Sensed:
+        """The event of a sighting; ``site`` where it has no endpoint that says so."""
+        self._seq += 1
         event = wire.event_of(
             sighting,
             event_id=self._new_id(),
@@ -368,19 +478,14 @@ class Desk:
             drill=drill,
             stored=True,
         )
-        if not told:
-            self._folded.setdefault(sighting.subject, []).append(event.id)
-        payload = encode(event)
-        rows = [Row(Kind.SIGNAL, event.id, payload)]
-        rows += [Row(Kind.PUBLISHED, one, b"") for one in silent]
-        sensed = Sensed(event, payload, urgent=not sighting.quiet, told=told)
-        self._clerk.carry_out(rows, changes, now, sensed=sensed, done=done)
+        if site is not None:
+            event = replace(event, site=site)
+        return Sensed(event, encode(event), urgent=not sighting.quiet, told=told)
 
     # Time, actions, connection
 
     def _expired(self, now: Moment) -> None:
-        for sighting in self._folding.tick(now):
-            self._raise(sighting, now)
+        self._take(self.intake.tick(now), now)
         changes = self._docket.tick(now)
         self._clerk.forget(self._docket.take_forgotten())
         # A page sent again is nothing new: it waits for no disk.
@@ -444,8 +549,12 @@ class Desk:
         return said
 
     def _arm(self) -> None:
-        deadlines = (self._docket.deadline(), self._folding.deadline())
+        deadlines = (self._docket.deadline(), self.intake.deadline(self._clock.now()))
         self._timer.arm(min((one for one in deadlines if one is not None), default=None))
+
+
+def _nobody(_: Raised) -> None:
+    pass
 
 
 def _settle(future: asyncio.Future[Raised], raised: Raised) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -45,6 +46,9 @@ STORE_PATIENCE = 0.5
 
 ANSWER_PATIENCE = 10.0
 """Seconds that a person waits for the owner's answer; then it is said that there was none."""
+
+
+NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})
 
 
 class Incoming(Protocol):
@@ -196,13 +200,13 @@ class Responder:
         *,
         by: str,
         group: str | None = None,
-        note: str | None = None,
-        disposition: str | None = None,
+        details: Mapping[str, str | int] = NO_DETAILS,
         patience: float = ANSWER_PATIENCE,
     ) -> Outcome:
         """Act on an incident as a person; sent each second until its owner has answered.
 
-        After ``patience`` seconds without an answer it is sent no more.
+        ``details`` are the fields of an Action that apply (``note``, ``disposition`` ...). After
+        ``patience`` seconds without an answer it is sent no more.
 
         Raises:
             LocalProtocolError: what was given makes no message of the contract.
@@ -215,8 +219,7 @@ class Responder:
             by=by,
             action=action,
             time=timestamp(now.wall),
-            note=msgspec.UNSET if note is None else note,
-            disposition=msgspec.UNSET if disposition is None else disposition,
+            **details,  # type: ignore[arg-type]  # `encode` checks them
         )
         encode(made)  # the caller's mistake is the caller's error, before anything is sent
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -49,9 +49,26 @@ def socket_of(config: Path | None) -> Path:
     return (path.parent / data_dir).absolute() / "control.sock"
 
 
-def press(config: Path | None, endpoint: str, *, signal: str, hold: bool, as_json: bool) -> None:
+def press(
+    config: Path | None,
+    endpoint: str,
+    *,
+    signal: str,
+    hold: bool,
+    drill: bool,
+    by: str,
+    as_json: bool,
+) -> None:
     """Raise ``signal`` at an endpoint; returns once the gateway has stored it."""
-    done = call(socket_of(config), "press", endpoint=endpoint, signal=signal, hold=hold)
+    done = call(
+        socket_of(config),
+        "press",
+        endpoint=endpoint,
+        signal=signal,
+        hold=hold,
+        drill=drill,
+        by=by,
+    )
     if as_json:
         _print_json(done)
         return
@@ -63,6 +80,55 @@ def press(config: Path | None, endpoint: str, *, signal: str, hold: bool, as_jso
         )
     for incident in done["incidents"]:
         print(f"incident {incident['id']}: {incident['state']}, level {incident['level']}")
+
+
+def raise_incident(config: Path | None, *, as_json: bool, **order: Any) -> None:
+    """Raise an incident by hand; returns once the gateway has stored it."""
+    done = call(socket_of(config), "incident.raise", **order)
+    if as_json:
+        _print_json(done)
+        return
+    if not done["stored"]:
+        raise BaiyingError("it went out, but could not be stored; see the gateway's log")
+    for incident in done["incidents"]:
+        called = ", ".join(incident["groups"]) or "nobody"
+        print(
+            f"incident {incident['id']}: {incident['state']}, level {incident['level']}, calls {called}"
+        )
+
+
+def missing(config: Path | None, incident_id: str, present: tuple[str, ...]) -> list[str]:
+    """The groups called to an incident whose state is none of ``present``."""
+    state = call(socket_of(config), "incident.show", incident=incident_id)
+    return [name for name, group in state["groups"].items() if group["state"] not in present]
+
+
+def roll(config: Path | None, incident_id: str, present: tuple[str, ...], *, as_json: bool) -> None:
+    """Who of the groups called to an incident has answered, since when, and who has not."""
+    state = call(socket_of(config), "incident.show", incident=incident_id)
+    if as_json:
+        _print_json(state["groups"])
+        return
+    groups = state["groups"]
+    answered = sum(group["state"] in present for group in groups.values())
+    print(f"{answered} of {len(groups)} groups have answered")
+    for name, group in sorted(groups.items(), key=lambda item: item[1]["state"] in present):
+        mark = "+" if group["state"] in present else "-"
+        since = group["acked"] or group["received"] or group["paged"]
+        by = f" by {group['by']}" if group["by"] else ""
+        print(f"{mark} {name}: {group['state']}{by}, {since}")
+
+
+def hand_over(config: Path | None, *, to: str, note: str | None, by: str, as_json: bool) -> None:
+    """Hand every incident that is not closed over to ``to``."""
+    done = call(socket_of(config), "incident.hand-over", to=to, note=note, by=by)
+    if as_json:
+        _print_json(done)
+    refused = [one for one in done if one["outcome"] != "applied"]
+    if not as_json:
+        print(f"{len(done) - len(refused)} of {len(done)} incidents handed over to {to}")
+    if refused:
+        raise BaiyingError("; ".join(f"{one['incident']}: {one['reason']}" for one in refused))
 
 
 def talk(
@@ -204,9 +270,11 @@ def incident(config: Path | None, incident_id: str, *, as_json: bool) -> None:
         _print_json(state)
         return
     for key, value in state.items():
-        if key in ("groups", "applied", "v"):
+        if key in ("groups", "applied", "v", "notes"):
             continue
         print(f"{key:12} {_shown(value)}")
+    for note in state.get("notes", ()):
+        print(f"note         {note['time']} {note['by']}: {note['text']}")
     for name, group in state["groups"].items():
         told = ", ".join(f"{key} {value}" for key, value in group.items() if value is not None)
         print(f"group        {name}: {told}")

@@ -10,11 +10,13 @@ import io
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from gateway import __version__
+from gateway.cli import incident
+from gateway.cli.words import ByOption, ConfigOption, JsonOption, who
 from gateway.errors import BaiyingError, ConfigError
 
 _EPILOG = "Exit status: 0 done, 1 failed, 2 the configuration or the call is wrong."
@@ -28,42 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-incident_app = typer.Typer(
-    no_args_is_help=True,
-    help="See incidents and act on them, through the running gateway.",
-    epilog="An action is sent again each second until the incident's owner has applied or refused it.",
-)
-app.add_typer(incident_app, name="incident")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="Configuration of the running gateway. Default: ./baiying.yaml, then /etc/baiying/baiying.yaml.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
-IncidentArgument = Annotated[
-    str, typer.Argument(metavar="INCIDENT", help="Its id, or a beginning of it that only it has.")
-]
-GroupOption = Annotated[
-    str | None,
-    typer.Option(
-        "--group",
-        "-g",
-        metavar="GROUP",
-        help="Which group acts. Default: the one that this gateway serves.",
-    ),
-]
-NoteOption = Annotated[
-    str | None, typer.Option("--note", "-n", metavar="TEXT", help="A remark to keep with it.")
-]
-ByOption = Annotated[
-    str | None,
-    typer.Option("--by", metavar="NAME", help="Who acts. Default: the user's login name."),
-]
+app.add_typer(incident.app, name="incident")
 
 
 def _version(wanted: bool) -> None:
@@ -236,13 +203,19 @@ def press(
         bool,
         typer.Option("--hold", help="Leave the button pressed: send no restore after the alarm."),
     ] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="As a drill: only groups marked for drills are paged.")
+    ] = False,
+    by: ByOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Press a button as if by hand. It is a real alarm: groups are paged."""
+    """Press a button as if by hand. Without --drill it is a real alarm: groups are paged."""
     from gateway.cli import live
 
-    live.press(config, endpoint, signal=signal.value, hold=hold, as_json=json)
+    live.press(
+        config, endpoint, signal=signal.value, hold=hold, drill=drill, by=who(by), as_json=json
+    )
 
 
 @app.command()
@@ -275,91 +248,6 @@ def unkey(
     from gateway.cli.unkey import unkey as release
 
     raise typer.Exit(release(config))
-
-
-@incident_app.command("list")
-def incident_list(
-    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Incidents that this gateway knows of, newest first."""
-    from gateway.cli import live
-
-    live.incidents(config, everything=everything, as_json=json)
-
-
-@incident_app.command("show")
-def incident_show(
-    incident: IncidentArgument, config: ConfigOption = None, json: JsonOption = False
-) -> None:
-    """One incident, whole."""
-    from gateway.cli import live
-
-    live.incident(config, incident, as_json=json)
-
-
-def _act(
-    config: Path | None, incident: str, action: str, *, json: bool, by: str | None, **fields: Any
-) -> None:
-    import getpass
-
-    from gateway.cli import live
-
-    live.act(config, incident, action, as_json=json, by=by or getpass.getuser(), **fields)
-
-
-def _action(name: str, action: str, text: str) -> None:
-    """Adds ``baiying incident NAME``; all group actions look alike."""
-
-    @incident_app.command(name, help=text)
-    def command(
-        incident: IncidentArgument,
-        group: GroupOption = None,
-        note: NoteOption = None,
-        by: ByOption = None,
-        config: ConfigOption = None,
-        json: JsonOption = False,
-    ) -> None:
-        _act(config, incident, action, json=json, by=by, group=group, note=note)
-
-
-_action("ack", "ack", "A person of the group has it. Stops its pages.")
-_action("unack", "unack", "Take the ack back; the group is paged again.")
-_action("decline", "decline", "The group cannot come.")
-_action("en-route", "en_route", "The group is on its way.")
-_action("on-scene", "on_scene", "The group is there.")
-_action("handled", "handled", "The group is done; when all are, the incident is resolved.")
-_action("escalate", "escalate", "Start the next level now.")
-_action(
-    "cancel", "cancel", "Stop paging and stand the groups down; the incident still needs `close`."
-)
-_action("reset", "reset", "Clear the latched input, once the button has been restored.")
-_action("note", "note", "Only keep a remark.")
-
-
-@incident_app.command("close")
-def incident_close(
-    incident: IncidentArgument,
-    disposition: Annotated[
-        str,
-        typer.Option(
-            "--disposition",
-            "-d",
-            metavar="WORD",
-            help="How it ended; must be one of `dispositions`, where those are configured.",
-        ),
-    ] = "handled",
-    group: GroupOption = None,
-    note: NoteOption = None,
-    by: ByOption = None,
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Close it with a disposition; refused while an input is latched."""
-    _act(
-        config, incident, "close", json=json, by=by, group=group, note=note, disposition=disposition
-    )
 
 
 def main() -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from gateway.alarm.desk import Desk
+from gateway.alarm.docket import Order
 from gateway.alarm.responder import Responder
 from gateway.control.server import Handler, Session, WrongCall
 from gateway.errors import LocalProtocolError
@@ -18,6 +19,10 @@ from gateway.requests.words import text_of
 
 _GROUP_ACTIONS = frozenset({"ack", "unack", "decline", "en_route", "on_scene", "handled"})
 """Actions that a group does; the others are done to the incident."""
+
+
+_DETAILS = ("note", "disposition", "verdict", "level", "into", "to")
+"""Fields of an Action that a request may carry."""
 
 
 class AlarmRequests:
@@ -30,9 +35,11 @@ class AlarmRequests:
     def handlers(self) -> Mapping[str, Handler]:
         return {
             "press": self._press,
+            "incident.raise": self._raise,
             "incident.list": self._list,
             "incident.show": self._show,
             "incident.act": self._act,
+            "incident.hand-over": self._hand_over,
         }
 
     async def _press(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
@@ -42,16 +49,38 @@ class AlarmRequests:
         except ValueError:
             raise WrongCall(f"there is no signal {request['signal']!r}") from None
         began = time.monotonic()
-        raised = await self._desk.press(endpoint, signal)
+        drill, by = bool(request.get("drill")), request.get("by")
+        raised = await self._desk.press(endpoint, signal, drill=drill, by=by)
         if raised is None:
             raise WrongCall(f"this gateway has no endpoint {endpoint!r}")
         took = time.monotonic() - began
         if signal is SignalKind.ALARM and not request.get("hold"):
-            await self._desk.press(endpoint, SignalKind.RESTORE)
+            await self._desk.press(endpoint, SignalKind.RESTORE, drill=drill, by=by)
         return {
             "event": None if raised.event is None else raised.event.id,
             "stored": raised.stored,
             "stored_ms": round(took * 1000, 2),
+            "incidents": [_builtins(state) for state in raised.incidents],
+        }
+
+    async def _raise(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
+        order = Order(
+            site=text_of(request, "site"),
+            endpoint=request.get("endpoint"),
+            category=request.get("category"),
+            code=request.get("code"),
+            plan=request.get("plan"),
+            text=request.get("text"),
+            by=text_of(request, "by"),
+            drill=bool(request.get("drill")),
+            covert=bool(request.get("covert")),
+        )
+        problem = self._desk.problem_with(order)
+        if problem is not None:
+            raise WrongCall(problem)
+        raised = await self._desk.raise_incident(order)
+        return {
+            "stored": raised.stored,
             "incidents": [_builtins(state) for state in raised.incidents],
         }
 
@@ -75,14 +104,34 @@ class AlarmRequests:
         group = request.get("group")
         if group is None and action in _GROUP_ACTIONS:
             group = self._own_group(state, action)
+        details = {key: request[key] for key in _DETAILS if request.get(key) is not None}
+        if "into" in details:
+            details["into"] = self._find(text_of(request, "into")).id
+        return await self._done(state, name, text_of(request, "by"), group, details)
+
+    async def _hand_over(self, request: dict[str, Any], _: Session) -> list[dict[str, Any]]:
+        """Every incident that is not closed, at a change of shift."""
+        to, by = text_of(request, "to"), text_of(request, "by")
+        details = {"to": to}
+        if request.get("note"):
+            details["note"] = text_of(request, "note")
+        return [
+            await self._done(state, "hand_over", by, None, details)
+            for state in self._responder.incidents()
+            if state.state != "closed"
+        ]
+
+    async def _done(
+        self,
+        state: IncidentState,
+        action: ActionName,
+        by: str,
+        group: str | None,
+        details: Mapping[str, str | int],
+    ) -> dict[str, Any]:
         try:
             outcome = await self._responder.act(
-                state.id,
-                name,
-                by=text_of(request, "by"),
-                group=group,
-                note=request.get("note"),
-                disposition=request.get("disposition"),
+                state.id, action, by=by, group=group, details=details
             )
         except LocalProtocolError as error:
             raise WrongCall(str(error)) from error

@@ -11,11 +11,13 @@ import pytest
 
 from gateway.alarm import dispatch
 from gateway.alarm.contact import InputState
+from gateway.alarm.docket import Order
 from gateway.alarm.journal import Journal, Kind, Row
+from gateway.alarm.plan import Guard
 from gateway.errors import LocalProtocolError, StorageError
 from gateway.link.messages import IncidentState
 from gateway.ports import SignalKind
-from tests.alarm.alarm_world import HOSPITAL, POLICE, RULES, STREET, WHISTLE, action
+from tests.alarm.alarm_world import HOSPITAL, NORTH_BUTTON, POLICE, RULES, STREET, WHISTLE, action
 from tests.alarm.desk_world import TOPICS, Bench, GatedJournal, WireEnd, settled, until
 
 
@@ -198,13 +200,15 @@ async def test_test_of_a_panic_button_pages_nobody(bench: Bench):
 
 async def test_press_by_hand_and_in_a_drill(bench: Bench):
     assert await bench.desk.press("nobody") is None
+    marked = {name: replace(group, drills=True) for name, group in RULES.groups.items()}
+    bench.desk.reload(replace(RULES, groups=marked))
     raised = await bench.desk.press("north-gate-button", drill=True)
     assert raised is not None
     assert raised.event is not None
     assert (raised.stored, raised.event.drill) == (True, True)
     assert raised.incidents[0].drill
     await until(lambda: len(bench.wire.pages) == 3)
-    assert all(page.drill for page in bench.wire.pages)
+    assert all(page.drill and page.title.startswith("演练") for page in bench.wire.pages)
     assert await bench.press()
     assert [state.drill for state in bench.desk.incidents()] == [True, False]
 
@@ -511,3 +515,60 @@ async def test_states_go_out_only_forward(bench: Bench):
     await bench.desk.act(action(bench.incident, "ack", POLICE))
     assert not bench.desk._clerk._dispatch.state(old, b"old")
     assert bench.wire.states[-1].seq == 2
+
+
+async def test_drill_pages_nobody_who_is_not_marked_for_drills(bench: Bench):
+    raised = await bench.desk.press("north-gate-button", drill=True)
+    assert raised is not None
+    assert raised.incidents[0].groups == {}
+    assert bench.wire.pages == []
+
+
+async def test_incident_raised_by_hand_pages_like_a_press_and_says_by_whom(bench: Bench):
+    order = Order(site="zju1", category="panic", text="两名伤者", by="li")
+    assert bench.desk.problem_with(order) is None
+    raised = await bench.desk.raise_incident(order)
+    assert raised.stored
+    assert raised.event is not None
+    assert (raised.event.site, raised.event.endpoint, raised.event.by) == ("zju1", None, "li")
+    await until(lambda: len(bench.wire.pages) == 3)
+    assert {page.text for page in bench.wire.pages} == {"两名伤者"}
+    again = await bench.desk.raise_incident(order)
+    assert again.incidents[0].id == raised.incidents[0].id
+
+
+async def test_order_that_cannot_be_carried_out_is_told_in_words(bench: Bench):
+    for order, why in (
+        (Order(site="nowhere"), "knows no site"),
+        (Order(site="zju1", endpoint="nothing"), "no endpoint"),
+        (Order(site="zju1", plan="none"), "no plan"),
+    ):
+        assert why in (bench.desk.problem_with(order) or "")
+
+
+async def test_guard_that_was_running_at_the_end_is_raised_at_the_next_start(
+    journal: GatedJournal,
+):
+    guarded = replace(NORTH_BUTTON, guard=Guard(hold=30.0))
+    rules = replace(RULES, sources={**RULES.sources, guarded.endpoint: guarded})
+    first = Bench(journal, WireEnd(), rules=rules)
+    async with first.running():
+        raised = await first.desk.press("north-gate-button")
+        assert raised is not None
+        assert raised.event is not None
+        assert (raised.stored, raised.event.category, raised.incidents) == (True, "touch", ())
+    async with Bench(journal, WireEnd(), rules=rules).running() as second:
+        await until(lambda: len(second.wire.pages) == 3)
+        assert [state.category for state in second.desk.incidents()] == ["panic"]
+    async with Bench(journal, WireEnd(), rules=rules).running() as third:
+        assert len(third.desk.incidents()) == 1
+
+
+async def test_guard_that_was_let_go_raises_nothing_at_the_next_start(journal: GatedJournal):
+    guarded = replace(NORTH_BUTTON, guard=Guard(hold=30.0))
+    rules = replace(RULES, sources={**RULES.sources, guarded.endpoint: guarded})
+    async with Bench(journal, WireEnd(), rules=rules).running() as first:
+        await first.desk.press("north-gate-button")
+        await first.desk.press("north-gate-button", SignalKind.RESTORE)
+    async with Bench(journal, WireEnd(), rules=rules).running() as second:
+        assert second.desk.incidents() == ()

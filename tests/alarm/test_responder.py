@@ -242,7 +242,7 @@ async def test_retained_incidents_are_known_after_a_start(owner, police):
 async def test_an_action_is_sent_until_it_is_applied(owner, police):
     async with police.running() as responder:
         acting = asyncio.create_task(
-            responder.act(INCIDENT, "ack", by="chen", group="police", note="来了")
+            responder.act(INCIDENT, "ack", by="chen", group="police", details={"note": "来了"})
         )
         await until(lambda: len(owner.actions) == 2, 2.0)
         first, second = owner.actions

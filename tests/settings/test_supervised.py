@@ -10,7 +10,7 @@ from drivers import registry
 from gateway.alarm.supervision import Name, Part
 from gateway.errors import ConfigError
 from gateway.settings.loader import Loaded, load
-from gateway.settings.supervised import intervals_of, speaks_for_itself, due_within
+from gateway.settings.supervised import due_within, intervals_of, speaks_for_itself
 
 BASE = """
 gateway: zju1
@@ -80,6 +80,6 @@ def test_a_slip_is_told_with_its_place(tmp_path: Path, section: str, what: str) 
 
 def test_a_test_of_what_raises_nothing_is_warned_of(tmp_path: Path) -> None:
     found = loaded(tmp_path, "  pole: {kind: relay, site: zju1, test_every_days: 7}\n")
-    assert ["endpoints.pole.test_every_days"] == [
-        one.key for one in found.warnings if "pole" in one.key
+    assert [one.key for one in found.warnings if "pole" in one.key] == [
+        "endpoints.pole.test_every_days"
     ]

@@ -44,6 +44,7 @@ PURE = {
     "gateway.alarm.held": {"msgspec"},
     "gateway.alarm.home_assistant": set(),
     "gateway.alarm.neighbour_options": set(),
+    "gateway.alarm.levels": set(),
     "gateway.alarm.plan": set(),
     "gateway.alarm.inbox": set(),
     "gateway.alarm.presence": set(),

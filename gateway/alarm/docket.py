@@ -33,6 +33,7 @@ from gateway.alarm.choice import Chooser, Nobody
 from gateway.alarm.contact import Contact, Directory, Sighting
 from gateway.alarm.folding import FlappingRule
 from gateway.alarm.incident import Effects, Incident
+from gateway.alarm.levels import Groups, level_groups, quorum, spared_groups
 from gateway.alarm.plan import (
     DEFAULT_TARGETS,
     SUPERVISION,
@@ -41,9 +42,7 @@ from gateway.alarm.plan import (
     SiteFacts,
     SourceFacts,
     latches,
-    level_groups,
     place_mates,
-    quorum,
     select,
     severity_of,
 )
@@ -259,6 +258,7 @@ class Docket:
 
     def _take(self, rules: Rules) -> None:
         self._rules = rules
+        self._groups = Groups(rules.groups)
         self.directory = Directory(rules.sources.values())
         self._mates: dict[tuple[str, str | None], list[SourceFacts]] = {}
         for source in rules.sources.values():
@@ -316,9 +316,9 @@ class Docket:
         text: str | None = None,
         by: str | None = None,
     ) -> Case:
-        groups = self._rules.groups
+        groups = self._groups
         steps = _steps(plan, groups, site, drill=drill) if plan else ()
-        called = {name for step in steps for name in step.groups}
+        called = steps[-1].groups if steps else ()
         return Case(
             id=self._new_id(),
             subject=subject,
@@ -335,7 +335,7 @@ class Docket:
             raised=now.wall,
             plan=plan.name if plan else None,
             steps=steps,
-            parties={name: groups[name].party for name in groups if name in called},
+            parties={name: groups[name].party for name in called},
             ack_expires=plan.ack_expires if plan else None,
             targets=plan.targets if plan else DEFAULT_TARGETS,
             covert=covert,
@@ -383,13 +383,12 @@ def _contact_in(incident: Incident, sighting: Sighting) -> Contact:
     return sighting.contact if own else replace(sighting.contact, of=sighting.subject)
 
 
-def _steps(
-    plan: Plan, groups: Mapping[str, GroupFacts], site: SiteFacts | None, *, drill: bool
-) -> tuple[Step, ...]:
+def _steps(plan: Plan, groups: Groups, site: SiteFacts | None, *, drill: bool) -> tuple[Step, ...]:
     return tuple(
         Step(
             name=level.name,
             groups=level_groups(plan, index, groups, site, drill=drill),
+            spared=spared_groups(level, groups, site) if drill else (),
             patch=level.patch,
             quorum=quorum(plan, index),
             ack_within=level.ack_within,

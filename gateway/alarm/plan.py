@@ -1,4 +1,4 @@
-"""Plans (预案): which groups are called for which signal, in which levels. Pure.
+"""Plans (预案): what is called for by which signal. Pure; whom its levels call is in `levels`.
 
 Rules (contract, section 2 "Alarms and incidents", and section 4):
 
@@ -7,17 +7,13 @@ Rule 2. Every key of a `When` that is given must match; of a list any value matc
 Rule 3. Troubles, tests and routine reports never page as a panic: a plan takes them only where its
         ``category`` names them, or its ``code`` their code. An empty `When` is for every alarm.
 Rule 4. A qualifier P (previous report) counts as E: ``P120`` matches ``E120``.
-Rule 5. Widening only adds: a level calls all that the levels before it call, and its own.
-Rule 6. A level is answered when each party of ``answered_by`` has acked, or as many groups as it
-        asks for; a later level inherits the newest one before it; without any, a single ack answers.
-Rule 7. Severity comes from the plan; default 1 for panic and duress, 3 for assist, else 2.
-Rule 8. A drill calls only groups that are marked for drills.
-Rule 9. Hours are those at which the incident opens: a plan that it began with goes on past them.
+Rule 5. Severity comes from the plan; default 1 for panic and duress, 3 for assist, else 2.
+Rule 6. Hours are those at which the incident opens: a plan that it began with goes on past them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -254,7 +250,7 @@ def matches(
     code: str | None,
     at: datetime | None = None,
 ) -> bool:
-    """Rules 2 to 4 and 9."""
+    """Rules 2 to 4 and 6."""
     code = counted_code(code)
     codes = tuple(counted_code(wanted) for wanted in when.code)
     if category in QUIET_CATEGORIES and category not in when.category and code not in codes:
@@ -283,76 +279,8 @@ def _any(wanted: tuple[str | None, ...], *have: str | None) -> bool:
     return not wanted or any(value is not None and value in wanted for value in have)
 
 
-def level_groups(
-    plan: Plan,
-    index: int,
-    groups: Mapping[str, GroupFacts],
-    site: SiteFacts | None = None,
-    *,
-    drill: bool = False,
-) -> tuple[str, ...]:
-    """All groups called by level ``index`` (from 0): its own and those of the levels before it.
-
-    In order of first call; a group that ``groups`` does not have is left out. ``site`` is what
-    `AT_SITE` stands for. What rotas and ``nearest`` add is not here (`gateway.alarm.choice`).
-    """
-    called: dict[str, None] = {}
-    for level in plan.levels[: index + 1]:
-        called.update(dict.fromkeys(own_groups(level, groups, site, drill=drill)))
-    return tuple(called)
-
-
-def added_groups(
-    plan: Plan, index: int, groups: Mapping[str, GroupFacts], site: SiteFacts | None = None
-) -> tuple[str, ...]:
-    """The groups that level ``index`` (from 0) calls and no level before it does."""
-    before = frozenset(level_groups(plan, index - 1, groups, site)) if index else frozenset()
-    return tuple(name for name in level_groups(plan, index, groups, site) if name not in before)
-
-
-def own_groups(
-    level: Level,
-    groups: Mapping[str, GroupFacts],
-    site: SiteFacts | None = None,
-    *,
-    drill: bool = False,
-) -> tuple[str, ...]:
-    """The groups that a level itself names, by ``page`` first and then by ``page_where``."""
-    called = dict.fromkeys(name for name in level.page if name in groups)
-    where = level.page_where
-    if where is not None:
-        street = _at_site(where.street, site.street if site else None)
-        grid = _at_site(where.grid, site.grid if site else None)
-        class_ = _at_site(where.class_, site.class_ if site else None)
-        called.update(
-            dict.fromkeys(
-                group.name
-                for group in groups.values()
-                if _any(street, group.street)
-                and _any(grid, group.grid)
-                and _any(class_, group.class_)
-                and _any(where.party, group.party)
-                and _any(where.tag, *group.tags)
-            )
-        )
-    return tuple(name for name in called if not drill or groups[name].drills)
-
-
-def _at_site(wanted: tuple[str, ...], own: str | None) -> tuple[str | None, ...]:
-    """With `AT_SITE` replaced by the site's own value; a site without one matches no group."""
-    return tuple(own if value == AT_SITE else value for value in wanted)
-
-
-def quorum(plan: Plan, index: int) -> Quorum:
-    """When level ``index`` (from 0) is answered (rule 6)."""
-    for level in reversed(plan.levels[: index + 1]):
-        if level.answered_by is not None:
-            return level.answered_by
-    return ANY
-
-
 def severity_of(plan: Plan | None, category: str | None) -> int:
-    """1 (highest) to 4 (rule 7)."""
+    """1 (highest) to 4 (rule 5)."""
     if plan is not None and plan.severity is not None:
         return plan.severity
     return _SEVERITIES.get(category or "", 2)

@@ -76,6 +76,8 @@ class Step:
     ack_within: float
     rotas: tuple[str, ...] = ()
     nearest: Nearest | None = None
+    spared: tuple[str, ...] = ()
+    """Groups that it names and that take part in no drill; of a drill only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Any
 from drivers import registry
 from gateway.alarm import plan as plans
 from gateway.alarm.contact import Sighting, sighting_of
+from gateway.alarm.levels import Groups, added_groups, level_groups, quorum
 from gateway.cli.live import CallError
 from gateway.moment import timestamp
 from gateway.ports import AlarmSignal, SignalKind
@@ -129,13 +130,13 @@ def _why(sighting: Sighting, plan: plans.Plan | None) -> str | None:
 def _levels(
     settings: Settings, plan: plans.Plan, mates: tuple[str, ...], start: datetime
 ) -> list[dict[str, Any]]:
-    groups = groups_of(settings)
+    groups = Groups(groups_of(settings))
     served = serves_of(settings)
     after = 0.0
     levels = []
     patched = False
     for index, level in enumerate(plan.levels):
-        added = plans.added_groups(plan, index, groups)
+        added = added_groups(plan, index, groups)
         patched = patched or level.patch
         joined = [name for name in mates if settings.endpoints[name].audio is not None]
         levels.append(
@@ -153,9 +154,9 @@ def _levels(
                         "added": name in added,
                         "served_here": name in served,
                     }
-                    for name in plans.level_groups(plan, index, groups)
+                    for name in level_groups(plan, index, groups)
                 ],
-                "answered_by": _answered_by(plans.quorum(plan, index)),
+                "answered_by": _answered_by(quorum(plan, index)),
                 "patch": level.patch,
                 "talkgroup": "incident-<id>" if patched else None,
                 "joined": joined if patched else [],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from gateway.alarm import plan as plans
+from gateway.alarm.levels import Groups, added_groups, level_groups
 from gateway.settings.document import Loc
 from gateway.settings.facts import groups_of, plans_of, sites_of, sources_of
 from gateway.settings.findings import Finding, Subject
@@ -14,7 +15,7 @@ from gateway.settings.wording import suggestion_or_list
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Levels that add nobody, quorums that nobody can meet, sources that no plan covers."""
-    groups = groups_of(subject.settings)
+    groups = Groups(groups_of(subject.settings))
     every = plans_of(subject.settings)
     for plan in every:
         yield from _levels(subject, plan, groups)
@@ -24,15 +25,13 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _sources(subject, every)
 
 
-def _levels(
-    subject: Subject, plan: plans.Plan, groups: Mapping[str, plans.GroupFacts]
-) -> Iterator[Finding]:
+def _levels(subject: Subject, plan: plans.Plan, groups: Groups) -> Iterator[Finding]:
     loc = ("plans", plan.name, "levels")
     if not subject.validated.sound("groups"):
         return
     if not _all_there(subject, plan.name):
         return
-    adding = [bool(plans.added_groups(plan, index, groups)) for index in range(len(plan.levels))]
+    adding = [bool(added_groups(plan, index, groups)) for index in range(len(plan.levels))]
     sound = [
         all(subject.sound(*loc, index, key) for key in ("page", "page_where"))
         for index in range(len(plan.levels))
@@ -41,7 +40,7 @@ def _levels(
         yield Finding(("plans", plan.name), "this plan calls nobody", "add page: or page_where:")
         return
     for index, level in enumerate(plan.levels):
-        called = plans.level_groups(plan, index, groups)
+        called = level_groups(plan, index, groups)
         if not all(sound[: index + 1]):
             called = tuple(groups)  # whom a mistyped name means is not known: anybody
         elif not adding[index]:

@@ -4,33 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.alarm.plan import (
-    Level,
-    Plan,
-    Quorum,
-    When,
-    Where,
-    added_groups,
-    latches,
-    level_groups,
-    place_mates,
-    quorum,
-    select,
-    severity_of,
-)
-from tests.alarm.alarm_world import (
-    ALLIANCE,
-    GROUPS,
-    PLAN,
-    POLICE,
-    RADIO,
-    SITE,
-    SOURCES,
-    SOUTH_BUTTON,
-    SOUTH_INTERCOM,
-    STREET,
-    WHISTLE,
-)
+from gateway.alarm.plan import Level, Plan, When, latches, place_mates, select, severity_of
+from tests.alarm.alarm_world import PLAN, RADIO, SITE, SOURCES, SOUTH_BUTTON, SOUTH_INTERCOM
 
 ANY = Plan(name="any", title="any", when=When(), levels=(Level(name="one"),))
 
@@ -97,42 +72,6 @@ def test_previous_report_counts_as_new():
     assert select((plan,), SOUTH_BUTTON, SITE, "panic", "P120") is plan
     assert select((plan,), SOUTH_BUTTON, SITE, "panic", "R120") is None
     assert select((named("sia", code=("PA",)),), SOUTH_BUTTON, SITE, "panic", "PA") is not None
-
-
-def test_levels_only_add():
-    assert level_groups(PLAN, 0, GROUPS) == WHISTLE
-    assert level_groups(PLAN, 1, GROUPS) == WHISTLE
-    assert level_groups(PLAN, 2, GROUPS) == (*WHISTLE, ALLIANCE)
-    assert added_groups(PLAN, 0, GROUPS) == WHISTLE
-    assert added_groups(PLAN, 1, GROUPS) == ()
-    assert added_groups(PLAN, 2, GROUPS) == (ALLIANCE,)
-
-
-def test_groups_are_chosen_by_what_they_are():
-    def groups(**where: tuple[str, ...]) -> tuple[str, ...]:
-        plan = replace(PLAN, levels=(Level(name="one", page_where=Where(**where)),))
-        return level_groups(plan, 0, GROUPS)
-
-    assert groups(party=("police",)) == (POLICE, "police-tianshui")
-    assert groups(party=("police",), street=("tianshui",)) == ("police-tianshui",)
-    assert groups(street=("nowhere",)) == ()
-    assert groups() == tuple(GROUPS)
-
-
-def test_unknown_group_is_left_out_and_none_is_called_twice():
-    level = Level(name="one", page=(STREET, "nobody", STREET), page_where=Where(party=("street",)))
-    assert level_groups(replace(PLAN, levels=(level,)), 0, GROUPS) == (STREET,)
-
-
-def test_later_level_inherits_the_quorum():
-    police, street = Quorum(parties=("police",)), Quorum(parties=("street",))
-    levels = tuple(
-        Level(name="x", answered_by=one) for one in (None, police, None, street, Quorum())
-    )
-    plan = replace(PLAN, levels=levels)
-    assert [quorum(plan, index) for index in range(5)] == [
-        Quorum(), police, police, street, Quorum(),
-    ]  # fmt: skip
 
 
 def test_severity_comes_from_the_plan_and_else_from_the_category():

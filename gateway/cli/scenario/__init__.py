@@ -1,0 +1,1 @@
+"""``baiying scenario``: cases written down in YAML, played on a virtual clock or on real processes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.alarm.cameras import Cameras
 from gateway.alarm.clerk import Identity, Listeners, Raised
@@ -16,11 +16,11 @@ from gateway.alarm.neighbours import Neighbours
 from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
 from gateway.alarm.responder import Responder
+from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
 from gateway.link.messages import IncidentState, Page
-from gateway.ops.clock import kernel_boot_id
-from gateway.ops.ids import new_id
+from gateway.requests.alarm import AlarmRequests
 from gateway.settings import facts
 from gateway.settings.drivers import DriverChoice
 from gateway.settings.model import Settings
@@ -45,13 +45,13 @@ class AlarmSide:
         self._on_incident = on_incident
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
         self.desk = Desk(
-            Identity(gateway=gateway, boot=shared.boot, kernel_boot=kernel_boot_id()),
+            Identity(gateway=gateway, boot=shared.boot, kernel_boot=shared.kernel_boot),
             rules_of(settings),
             topics,
             shared.control,
             journal,
             shared.clock,
-            new_id,
+            shared.new_id,
             counters,
             Listeners(event=self._raised, page=self._paged_here, incident=self._own_incident),
         )
@@ -61,7 +61,7 @@ class AlarmSide:
             shared.control,
             journal,
             shared.clock,
-            new_id,
+            shared.new_id,
             counters,
             serves=facts.serves_of(settings),
             on_page=self._announce,
@@ -73,7 +73,14 @@ class AlarmSide:
         self._pictures = Pictures(
             gateway, topics, media, self._cameras, store, shared.clock, counters
         )
-        self._neighbours = Neighbours(gateway, topics, shared.control, counters, self._position)
+        self._neighbours = Neighbours(
+            gateway,
+            topics,
+            shared.control,
+            counters,
+            self._position,
+            lambda: shared.clock.now().wall,
+        )
         self._inputs = Inputs(self.desk.signal, self._input_fault, counters)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
@@ -129,6 +136,10 @@ class AlarmSide:
         self._refresh(settings)
         # A reload that says it is done has its new inputs open, or reported as faulted.
         await self._inputs.settled()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What a person may ask of the alarm side."""
+        return AlarmRequests(self.desk, self.responder).handlers()
 
     # Devices
 

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +29,9 @@ from gateway.endpoint_states import EndpointStates
 from gateway.errors import BaiyingError, ConfigError, StorageError
 from gateway.link.address import BrokerAddress
 from gateway.ops import collector
+from gateway.ops.clock import kernel_boot_id
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
-from gateway.requests.alarm import AlarmRequests
 from gateway.settings.difference import difference
 from gateway.settings.loader import Loaded, load
 from gateway.shared import Drivers, Shared
@@ -40,6 +41,13 @@ _LOGGER = logging.getLogger(__name__)
 
 BROKER_PATIENCE = 2.0
 """Seconds that `ready` waits for the broker (contract, section 5)."""
+
+_SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that waits for the interpreter gets it.
+
+Python's 5 ms are more than a turn of a busy loop, which gives the interpreter away at its end and
+takes it back at once; measured, the journal's thread then waited for seconds. With this it keeps up.
+"""
 
 LONGEST_TURN = 5.0
 """Seconds without a turn of the event loop after which the watchdog is no longer fed."""
@@ -66,6 +74,7 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         settings = self._settings
         data_dir = settings.data_dir
         with _locked(data_dir):
@@ -82,9 +91,11 @@ class Gateway:
         shared = Shared(
             gateway=settings.gateway,
             boot=links.boot,
+            kernel_boot=kernel_boot_id(),
             topics=links.topics,
             control=links.control,
             clock=links.clock,
+            new_id=links.new_id,
             counters=links.counters,
             states=EndpointStates(
                 settings.gateway, links.topics, links.control, links.clock, roster.own_endpoint
@@ -96,7 +107,6 @@ class Gateway:
         alarm = AlarmSide(shared, settings, journal, links.media, voice.incident)
         roster.changed = voice.roster_changed
         roster.has_endpoint = shared.states.__contains__
-        requests = AlarmRequests(alarm.desk, alarm.responder)
         liveness = Liveness(self._notifier)
         for name, endpoint in settings.endpoints.items():
             shared.states.add(name, endpoint.kind, endpoint.site)
@@ -107,7 +117,7 @@ class Gateway:
                 links.start(group)
                 server = ControlServer(
                     settings.data_dir / "control.sock",
-                    {**requests.handlers(), **voice.handlers()},
+                    {**alarm.handlers(), **voice.handlers()},
                 )
                 group.create_task(server.run(), name="control")
                 group.create_task(liveness.run(), name="liveness")

@@ -33,6 +33,7 @@ class Connections:
     boot: str
     topics: Topics
     clock: SystemClock
+    new_id: Callable[[], str]
     counters: Counters
     control: ControlLink
     voice: VoiceLink
@@ -41,7 +42,15 @@ class Connections:
     tasks: list[asyncio.Task[None]]
 
     @classmethod
-    def make(cls, settings: Settings, address: BrokerAddress) -> Connections:
+    def make(
+        cls,
+        settings: Settings,
+        address: BrokerAddress,
+        *,
+        clock: SystemClock | None = None,
+        new_id: Callable[[], str] = new_id,
+    ) -> Connections:
+        clock = clock or SystemClock()
         name = settings.gateway
         boot = new_id()
         topics = Topics(settings.mqtt.root)
@@ -51,9 +60,10 @@ class Connections:
             name,
             boot,
             topics,
-            SystemClock(),
+            clock,
+            new_id,
             counters,
-            ControlLink(name, address, presence=presence, counters=counters),
+            ControlLink(name, address, presence=presence, counters=counters, clock=clock),
             VoiceLink(name, address, counters=counters),
             MediaLink(name, address, counters=counters),
             asyncio.Event(),

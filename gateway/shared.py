@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,13 +23,15 @@ class Drivers(DriverCatalogue, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """One run of one gateway; ``boot`` is a UUID of this run."""
+    """One run of one gateway; ``boot`` is a UUID of this run, ``kernel_boot`` one of the machine's."""
 
     gateway: str
     boot: str
+    kernel_boot: str
     topics: Topics
     control: ControlLink
     clock: SystemClock
+    new_id: Callable[[], str]
     counters: Counters
     states: EndpointStates
     drivers: Drivers

@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import logging
-import time
 from asyncio import Future, TimerHandle, get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from gateway.link.keeper import Keeper
 from gateway.link.presence import Presence, State
 from gateway.link.retained import Retained, Value
 from gateway.link.subscriptions import Subscriptions
+from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 
 _LOGGER = logging.getLogger(__name__)
@@ -73,7 +73,9 @@ class ControlLink:
         presence: Presence | None = None,
         counters: Counters | None = None,
         profile: Profile | None = None,
+        clock: SystemClock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self._presence = presence
         self._counters = counters or Counters()
         self._connection: Connection | None = None
@@ -162,7 +164,7 @@ class ControlLink:
         before it was sent, as long as the broker is there. What is one of thousands is ``bulk``:
         it waits for everything else (rule 3).
         """
-        self._retained.put(topic, payload, expiry, time.monotonic(), each=each, bulk=bulk)
+        self._retained.put(topic, payload, expiry, self._clock.now().elapsed, each=each, bulk=bulk)
         self._flush()
 
     def on_connection(self, callback: Callable[[bool], None]) -> None:
@@ -204,13 +206,13 @@ class ControlLink:
     def _will(self, presence: Presence) -> mqtt5.Will:
         return mqtt5.Will(
             presence.topic,
-            payload=presence.payload("offline", time.time()),
+            payload=presence.payload("offline", self._clock.now().wall),
             qos=mqtt5.QoS.AT_LEAST_ONCE,
             retain=True,
         )
 
     def _say(self, connection: Connection, presence: Presence, state: State) -> Future[None]:
-        payload = presence.payload(state, time.time())
+        payload = presence.payload(state, self._clock.now().wall)
         told = connection.publish(Publication(presence.topic, payload, retain=True))
         told.add_done_callback(partial(self._settled, presence.topic))
         return told
@@ -242,7 +244,7 @@ class ControlLink:
         """Send unsent retained topics as far as rule 3 allows."""
         connection = self._connection
         while connection is not None and self._retained_in_flight < _RETAINED_IN_FLIGHT:
-            now = time.monotonic()
+            now = self._clock.now().elapsed
             value = self._retained.take(now)
             if value is None:
                 break
@@ -255,7 +257,7 @@ class ControlLink:
         connection = self._connection
         left = _BULK_IN_FLIGHT - self._retained_in_flight
         while connection is not None and left > 0:
-            now = time.monotonic()
+            now = self._clock.now().elapsed
             value = self._retained.take(now, bulk=True)
             if value is None:
                 return

@@ -85,6 +85,8 @@ class Sighting:
     text: str
     covert: bool = False
     shelved: bool = False
+    walk: bool = False
+    """A press of a walk test: no incident comes of it, whatever plans say."""
     folded: int = 0
     """How many silent signals of its subject this one stands for."""
     silent: bool = False

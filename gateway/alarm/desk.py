@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from gateway.alarm import held, snapshot, wire
+from gateway.alarm import held, snapshot, testing, wire
 from gateway.alarm.actions import Answer, Outcome
 from gateway.alarm.admission import Admission
 from gateway.alarm.choice import Chooser
@@ -180,12 +180,14 @@ class Desk:
             StorageError: the journal cannot be read.
         """
         opened, closed, events, guarded = await self._load()
+        shelved = await self._journal.standing(Kind.SHELVED)
         async with asyncio.TaskGroup() as tasks:
             self._clerk.begin(tasks)
             self._link.on_connection(self._connection_changed)
             self._link.subscribe(self._topics.action("+", "+"), self._action_arrived)
             try:
                 self._take_up(opened, closed, events)
+                self.intake.shelving.load(shelved, self._rules.sources, self._clock.now())
                 self._take_up_guards(guarded)
                 self._ready.set()
                 self._decide_soon()
@@ -230,6 +232,11 @@ class Desk:
     def report(self, sighting: Sighting) -> None:
         """What the gateway itself has noticed; decided in its turn, like a driver's signal."""
         self._admit(_Waiting(sighting, False, _nobody))
+
+    def look(self) -> None:
+        """Something that `intake` holds has been changed from outside: look at its time again."""
+        self._take(self.intake.tick(self._clock.now()), self._clock.now())
+        self._arm()
 
     def problem_with(self, order: Order) -> str | None:
         """Why `raise_incident` cannot be done; None where it can."""
@@ -293,6 +300,7 @@ class Desk:
         now = self._clock.now()
         before, self._rules = self._rules.sources, rules
         changed = [name for name, source in before.items() if rules.sources.get(name) != source]
+        self.intake.shelving.reload(rules.sources)
         self._take(self.intake.reload(changed, rules.flapping), now)
         changes = self._docket.reload(rules, now)
         if changes:
@@ -414,16 +422,16 @@ class Desk:
     def _take_in(self, waiting: _Waiting, now: Moment) -> None:
         taken = self.intake.signal(waiting.sighting, now, drill=waiting.drill)
         own, *others = taken.sightings
-        guards = held.rows_of(taken.began, taken.ended)
-        self._raise(own, now, drill=waiting.drill, done=waiting.done, rows=guards)
+        rows = [*held.rows_of(taken.began, taken.ended), *taken.rows]
+        self._raise(own, now, drill=waiting.drill, done=waiting.done, rows=rows)
         for also in others:
             self._raise(also, now)
 
     def _take(self, taken: Taken, now: Moment) -> None:
         """What has come of time, or of a reload."""
-        guards = held.rows_of(taken.began, taken.ended)
-        if guards:
-            self._journal.append_soon(guards)
+        rows = [*held.rows_of(taken.began, taken.ended), *taken.rows]
+        if rows:
+            self._journal.append_soon(rows)
         for sighting in taken.sightings:
             self._raise(sighting, now)
 
@@ -454,6 +462,9 @@ class Desk:
         if not told:
             self._folded.setdefault(sighting.subject, []).append(sensed.event.id)
         stored = [Row(Kind.SIGNAL, sensed.event.id, sensed.payload), *rows]
+        if sighting.signal is SignalKind.TEST and sighting.source is not None and not drill:
+            name, event = sighting.source.endpoint, sensed.event.id
+            stored.append(testing.row_of(name, event, walk=sighting.walk, by=sighting.by))
         stored += [Row(Kind.PUBLISHED, one, b"") for one in silent]
         self._clerk.carry_out(stored, changes, now, sensed=sensed, done=done)
 
@@ -549,7 +560,7 @@ class Desk:
         return said
 
     def _arm(self) -> None:
-        deadlines = (self._docket.deadline(), self.intake.deadline(self._clock.now()))
+        deadlines = (self._docket.deadline(), self.intake.deadline())
         self._timer.arm(min((one for one in deadlines if one is not None), default=None))
 
 

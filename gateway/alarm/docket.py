@@ -13,7 +13,7 @@ Rule 4. A restore is told to every incident of its endpoint; each knows what was
 Rule 5. New rules (a reload) are for new incidents. One that runs keeps its plan; only an endpoint that
         is no longer configured ends what it had in alarm, since nothing can restore it any more.
 Rule 6. A closed incident is kept for a day, to refuse what comes late; then it is forgotten.
-        What is shelved raises nothing.
+        What is shelved, and a press of a walk test, raises nothing.
 Rule 7. What a person raises by hand opens an incident like a signal; where its endpoint has one that is
         not closed it joins that.
 Rule 8. Where an incident was merged into another, later signals of its endpoint belong to that one.
@@ -138,7 +138,7 @@ class Docket:
 
     def signal(self, sighting: Sighting, now: Moment, *, drill: bool = False) -> list[Change]:
         """One signal (rules 1 to 4). The first change is that of the incident it belongs to."""
-        if sighting.shelved:
+        if sighting.shelved or sighting.walk:
             return []
         if sighting.signal is SignalKind.RESTORE:
             found = list(self.current(sighting.subject))

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from gateway.alarm.contact import Sighting
+from gateway.alarm.contact import Contact, Sighting
 from gateway.alarm.plan import DURESS, TOUCH, UNCONFIRMED
 from gateway.moment import Moment
 from gateway.ports import SignalKind
@@ -69,7 +69,7 @@ class Guards:
         if source is None:
             return Guarded(sighting)
         if sighting.signal is SignalKind.RESTORE:
-            return replace(self._restored(source.endpoint), now=sighting)
+            return replace(self._restored(source.endpoint, sighting.contact), now=sighting)
         if sighting.signal is not SignalKind.ALARM or sighting.quiet:
             return Guarded(sighting)
         self._in_alarm[source.endpoint] = now.elapsed
@@ -204,9 +204,11 @@ class Guards:
             ended.append(name)
         return Guarded(None, tuple(raised), (), tuple(ended))
 
-    def _restored(self, endpoint: str) -> Guarded:
+    def _restored(self, endpoint: str, contact: Contact) -> Guarded:
         running = self._running.get(endpoint)
         if running is None or running.held_until is None:
+            return Guarded()
+        if not contact.restores(running.sighting.contact):  # a battery's, or another zone's
             return Guarded()
         # Let go too early. What was pressed before still counts for several presses.
         running.held_until = None

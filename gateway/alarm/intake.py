@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from gateway.alarm.contact import Sighting
 from gateway.alarm.folding import FlappingRule, Folding
 from gateway.alarm.guard import Guarded, Guards
+from gateway.alarm.journal_rows import Row
 from gateway.alarm.plan import TEST
-from gateway.alarm.shelving import Shelf, Shelving
+from gateway.alarm.shelving import Shelving
 from gateway.alarm.stuck import Stuck
 from gateway.alarm.walk import Walk
 from gateway.moment import Moment
@@ -30,14 +31,14 @@ from gateway.ports import SignalKind
 class Taken:
     """What has come of an event, in order; ``sightings`` are to be decided on, stored and told.
 
-    ``began`` are guards that began with a signal, ``ended`` the subjects of those that ended,
-    ``unshelved`` the shelves whose time is over.
+    ``began`` are guards that began with a signal, ``ended`` the subjects of those that ended;
+    ``rows`` are to be stored with them.
     """
 
     sightings: tuple[Sighting, ...] = ()
     began: tuple[Sighting, ...] = ()
     ended: tuple[str, ...] = ()
-    unshelved: tuple[Shelf, ...] = ()
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,10 +64,11 @@ class Intake:
         """One signal; the first sighting that comes out is the one for this very signal."""
         if drill:
             return Taken((sighting,))
-        if self._is_walked(sighting, now):
+        if self.walk is not None and self.walk.takes(sighting, now):
             text = "; ".join(part for part in (sighting.text, "walk test") if part)
-            tested = replace(sighting, signal=SignalKind.TEST, category=TEST, text=text)
-            return Taken((tested,))
+            return Taken(
+                (replace(sighting, signal=SignalKind.TEST, category=TEST, text=text, walk=True),)
+            )
         guarded = self._guards.see(sighting, now)
         assert guarded.now is not None
         self._stuck.see(sighting, now)
@@ -74,13 +76,13 @@ class Intake:
         own = replace(guarded.now, silent=True) if folded.silent else guarded.now
         return self._taken(guarded, (own, *guarded.raised, *folded.also), now)
 
-    def deadline(self, now: Moment) -> float | None:
+    def deadline(self) -> float | None:
         """When `tick` is wanted, on `Moment.elapsed`."""
         candidates = (
             self._guards.deadline(),
             self._stuck.deadline(),
             self._folding.deadline(),
-            self.shelving.deadline(now),
+            self.shelving.deadline(),
             self.walk.ends if self.walk else None,
         )
         return min((due for due in candidates if due is not None), default=None)
@@ -92,7 +94,7 @@ class Intake:
         unshelved = self.shelving.tick(now)
         guarded = self._guards.tick(now)
         found = (*guarded.raised, *self._stuck.tick(now), *self._folding.tick(now))
-        return replace(self._taken(guarded, found, now), unshelved=unshelved)
+        return self._taken(guarded, (*unshelved, *found), now)
 
     def left_over(self, sightings: Iterable[Sighting], now: Moment) -> Taken:
         """Guards that were running when the gateway died: they are raised (guard, rule 6)."""
@@ -105,20 +107,8 @@ class Intake:
         self.flapping = flapping
         self._folding.reload(flapping)
         self._stuck.forget(gone)
-        return Taken(ended=self._guards.forget(gone))
-
-    def _is_walked(self, sighting: Sighting, now: Moment) -> bool:
-        return (
-            self.walk is not None
-            and sighting.source is not None
-            and sighting.signal is SignalKind.ALARM
-            and not sighting.quiet
-            and self.walk.takes(sighting.source.endpoint, now)
-        )
+        return Taken(ended=self._guards.forget(gone), rows=self.shelving.take_rows())
 
     def _taken(self, guarded: Guarded, sightings: tuple[Sighting, ...], now: Moment) -> Taken:
-        shelved = tuple(
-            replace(one, shelved=True) if self.shelving.covers(one, now) else one
-            for one in sightings
-        )
-        return Taken(shelved, guarded.began, guarded.ended)
+        seen = tuple(self.shelving.see(one, now) for one in sightings)
+        return Taken(seen, guarded.began, guarded.ended, self.shelving.take_rows())

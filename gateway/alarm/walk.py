@@ -2,9 +2,11 @@
 
 Rules:
 
-Rule 1. While a walk is on, the first alarm of each of its endpoints is a test.
+Rule 1. While a walk is on, the first alarm of each of its endpoints is a test, and opens nothing,
+        whatever plans say. Duress never is a test.
 Rule 2. A second alarm of the same endpoint is real, and so is every alarm of any other: who presses
-        twice means it.
+        twice means it. The same alarm again within `BOUNCE` with no restore between is still the
+        first: a contact that bounces, or a panel that missed its acknowledgement.
 Rule 3. A walk ends by itself at its time, at the latest after `LONGEST`. It is not kept over a
         restart: what is pressed then is real.
 """
@@ -14,10 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gateway.alarm.contact import Contact, Sighting
+from gateway.alarm.plan import DURESS
 from gateway.moment import Moment
+from gateway.ports import SignalKind
 
 LONGEST = 8 * 3600.0
 """Seconds: a working day."""
+
+BOUNCE = 1.0
+"""Seconds; nobody lets go of a button and presses it again unseen by its restore."""
 
 
 @dataclass(slots=True)
@@ -28,6 +36,8 @@ class Walk:
     ends: float
     seen: dict[str, float] = field(default_factory=dict)
     """When each endpoint was pressed, POSIX seconds, in that order."""
+    _held: dict[str, tuple[float, Contact]] = field(default_factory=dict)
+    """What was pressed and not restored, and when on `Moment.elapsed`."""
 
     @classmethod
     def begun(cls, endpoints: Iterable[str], seconds: float, now: Moment) -> Walk:
@@ -41,9 +51,19 @@ class Walk:
     def is_on(self, now: Moment) -> bool:
         return now.elapsed < self.ends
 
-    def takes(self, endpoint: str, now: Moment) -> bool:
-        """Whether this alarm is the walk's (rules 1 and 2); it is ticked off then."""
-        if not self.is_on(now) or endpoint not in self.missing:
+    def takes(self, sighting: Sighting, now: Moment) -> bool:
+        """Whether this signal is the walk's (rules 1 and 2); its endpoint is ticked off then."""
+        source = sighting.source
+        if not self.is_on(now) or source is None or source.endpoint not in self.endpoints:
             return False
-        self.seen[endpoint] = now.wall
+        name = source.endpoint
+        if sighting.signal is SignalKind.RESTORE:
+            self._held.pop(name, None)
+        if sighting.signal is not SignalKind.ALARM or sighting.quiet or sighting.category == DURESS:
+            return False
+        if name in self.seen:
+            pressed, contact = self._held.get(name, (float("-inf"), None))
+            return contact == sighting.contact and now.elapsed - pressed <= BOUNCE
+        self.seen[name] = now.wall
+        self._held[name] = now.elapsed, sighting.contact
         return True

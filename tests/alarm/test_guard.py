@@ -226,3 +226,10 @@ def test_every_guard_that_began_ends_and_no_signal_is_swallowed(events, hold, pr
     world.let_go().at(seconds + 1000.0)
     assert not world.begun
     assert world.guards.deadline() is None
+
+
+def test_restore_of_something_else_at_the_endpoint_lets_nothing_go():
+    world = World(hold=2.0)
+    world.press(category="panic")
+    world.at(1.0).signal(RESTORE, category="trouble")
+    assert world.at(2.0).raised == [(2.0, NAME)]

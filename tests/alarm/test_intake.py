@@ -8,7 +8,6 @@ from gateway.alarm.contact import Directory, sighting_of, understand
 from gateway.alarm.folding import FlappingRule
 from gateway.alarm.intake import Intake
 from gateway.alarm.plan import Guard
-from gateway.alarm.shelving import LONGEST, Shelf
 from gateway.alarm.walk import Walk
 from gateway.ports import AlarmSignal, SignalKind
 from tests.alarm.alarm_world import NORTH_BUTTON, SOUTH_BUTTON, START
@@ -31,7 +30,7 @@ class Way:
     def at(self, seconds):
         """Everything that time alone brings until then, with when it came."""
         until, found = START.later(seconds), []
-        while (due := self.intake.deadline(self.now)) is not None and due <= until.elapsed:
+        while (due := self.intake.deadline()) is not None and due <= until.elapsed:
             self.now = START.later(due - START.elapsed)
             taken = self.intake.tick(self.now)
             found += [
@@ -102,43 +101,35 @@ def test_walk_ends_at_its_time(second, category):
 
 
 def test_duress_and_drills_are_no_part_of_a_walk_that_hides_them():
-    way = Way(hold=5.0)
+    way = Way(hold=5.0, duress_codes=("E121",))
     way.intake.walk = Walk.begun([NAME], 600.0, START)
     assert way.signal(drill=True) == [("alarm", "panic")]
+    assert way.signal(code="E121") == [("alarm", "duress")]
+    assert way.intake.walk.missing == {NAME}
 
 
-def shelved(way, seconds=3600.0):
-    shelf = Shelf(endpoint=NAME, until=START.wall + seconds, by="li", reason="wet cable")
-    assert way.intake.shelving.shelve(shelf, START) is None
+def test_bounce_of_a_walked_button_is_the_same_press_and_a_second_one_is_not():
+    for pause, restored, expected in (
+        (1.0, False, "test"),
+        (1.001, False, "alarm"),
+        (0.2, True, "alarm"),
+    ):
+        way = Way()
+        way.intake.walk = Walk.begun([NAME], 600.0, START)
+        way.signal()
+        if restored:
+            way.signal(SignalKind.RESTORE)
+        way.now = START.later(pause)
+        assert way.signal()[0][0] == expected
 
 
-def test_shelved_trouble_is_marked_and_an_alarm_never_is():
+def test_press_of_a_walk_is_marked_so_that_no_plan_takes_it():
     way = Way()
-    shelved(way)
-    for kind, covered in ((SignalKind.TAMPER, True), (SignalKind.ALARM, False)):
-        made = sighting_of(way.button, AlarmSignal(signal=kind, line="north-gate"))
-        taken = way.intake.signal(made, START)
-        assert taken.sightings[0].shelved is covered
-
-
-def test_shelf_ends_exactly_at_its_time_and_is_told():
-    way = Way()
-    shelved(way)
-    made = sighting_of(way.button, AlarmSignal(signal=SignalKind.TAMPER, line="north-gate"))
-    assert way.intake.signal(made, START.later(3599.999)).sightings[0].shelved
-    assert not way.intake.signal(made, START.later(3600.0)).sightings[0].shelved
-    (ended,) = way.intake.tick(START.later(3600.0)).unshelved
-    assert (ended.endpoint, ended.by) == (NAME, "li")
-    assert way.intake.shelving.until(NAME) is None
-
-
-def test_shelf_without_an_end_in_sight_is_refused():
-    shelving = Intake().shelving
-    past = Shelf(endpoint=NAME, until=START.wall, by="li", reason="")
-    assert shelving.shelve(past, START) == "its end is past"
-    long = Shelf(endpoint=NAME, until=START.wall + LONGEST + 1, by="li", reason="")
-    assert "at most 30 days" in (shelving.shelve(long, START) or "")
-    assert shelving.until(NAME) is None
+    way.intake.walk = Walk.begun([NAME], 600.0, START)
+    made = sighting_of(way.button, AlarmSignal(signal=SignalKind.ALARM, line="north-gate"))
+    (tested,) = way.intake.signal(made, START).sightings
+    assert tested.walk
+    assert tested.text == "walk test"
 
 
 def test_flapping_panic_still_counts_and_is_silent_only_in_what_is_told():

@@ -102,5 +102,9 @@ class StorageError(BaiyingError):
     """The journal could not be written or read; what was to be stored is not stored."""
 
 
+class JournalUnusable(StorageError):
+    """Another process has the journal, or it is none that this version knows: trying again is no help."""
+
+
 class KeyerError(BaiyingError):
     """The keyer process could not be started or does not answer."""

@@ -8,37 +8,40 @@ Rules:
   3. The write-ahead log is copied back by a second thread on a connection of its own; committing
      never waits for it, unless the log has grown very long.
   4. A write that fails fails every unit of its transaction with `StorageError`: they are not known
-     to be stored, and their callers say so (contract: ``stored:false``). Nothing is tried again by
-     itself; the next unit is the next try.
+     to be stored, and their callers say so (contract: ``stored:false``). No unit is tried again by
+     itself; while storing fails, a row that says so is tried each `PROBE_PAUSE`, so that the end
+     of the fault is seen, and its length stays on record.
   5. After an error that casts doubt on data already written (EIO, a failed fsync) the descriptors
      are never used again, not even by SQLite's checkpoint on close. The next unit opens the file
      anew, which checks every frame's checksum, and moves the log's content into the database by
      fresh writes before anything is appended: no later commit rests on pages that fsync lost.
   6. Every row's hash covers the row before it (`gateway.alarm.journal_chain`): one transaction
      continues the chain where the last one that is on disk ended.
-  7. The queue is bounded; past the bound a unit fails at once. Nothing queued is ever dropped.
+  7. On a full disk other things give way first (`gateway.alarm.journal_room`).
+  8. The queue is bounded; past the bound a unit fails at once. Nothing queued is ever dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
-from gateway.alarm import journal_schema
+from gateway.alarm import journal_reading as reading
 from gateway.alarm.journal_chain import START, Head
+from gateway.alarm.journal_health import Health
+from gateway.alarm.journal_reading import scan
+from gateway.alarm.journal_room import NoRoom, Room
 from gateway.alarm.journal_rows import Kind, Row, Stored
-from gateway.alarm.journal_writer import Transaction, Unit, Writer
-from gateway.errors import StorageError
+from gateway.alarm.journal_writer import NotARow, Transaction, Unit, Writer
+from gateway.errors import JournalUnusable, StorageError
 
 __all__ = ["Journal", "Kind", "Row", "Stored", "scan"]
 
@@ -50,29 +53,49 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024
 _CLOSE_TIMEOUT = 3.0
 """Seconds for the last commits at `Journal.close`; SIGTERM has 5 s in all."""
 
-_ROW = "SELECT seq, wall, events.kind, events.key, body FROM events"
-_BETWEEN = f"{_ROW} WHERE wall >= ? AND wall < ? ORDER BY seq"
-_OF_KIND = f"{_ROW} WHERE kind = ? AND wall >= ? ORDER BY seq"
-_STANDING = f"{_ROW} JOIN standing USING (seq) WHERE standing.kind = ? ORDER BY seq"
+STALL = 0.5
+"""Seconds after which a disk that does not answer is a fault (faults, 10)."""
+
+PROBE_PAUSE = 5.0
+"""Seconds between two tries to store something while storing fails."""
+
+_OPEN_PATIENCE = 5.0
+"""Seconds that a start waits for the disk; SQLite's own patience with a lock is as long."""
 
 _T = TypeVar("_T")
 
 
+class _Waiting(NamedTuple):
+    """Who waits for a unit (None: nobody), and since when on the loop's clock."""
+
+    future: asyncio.Future[int] | None
+    since: float
+
+
 class Journal:
-    """The journal in one file. `open` before use; all methods are called on the event loop."""
+    """The journal in one file. `open` before use; all methods are called on the event loop.
+
+    ``room`` is what gives way on a full disk.
+    """
 
     SYNCHRONOUS = "FULL"
     """SQLite's level at which a commit returns after fsync; the durability test's control lowers it."""
 
-    def __init__(self, path: Path, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, *, wall: Callable[[], float] = time.time, room: Room | None = None
+    ) -> None:
         self._path = path
         self._wall = wall
-        self._waiting: deque[asyncio.Future[int] | None] = deque()
+        self._room = room or NoRoom()
+        self._waiting: deque[_Waiting] = deque()
         self._queued_bytes = 0
-        self._fault: str | None = None
+        self._health = Health()
+        self._fault_changed: list[Callable[[str | None], None]] = []
         self._writer: Writer | None = None
         self._head = START
-        self._lock_descriptor = -1
+        self._stall: asyncio.TimerHandle | None = None
+        self._probe: Unit | None = None
+        self._probing: asyncio.TimerHandle | None = None
 
     @property
     def path(self) -> Path:
@@ -85,43 +108,62 @@ class Journal:
 
     @property
     def fault(self) -> str | None:
-        """Why the newest write failed; None after one that succeeded."""
-        return self._fault
+        """Why what happens is not stored, or not in time; None while all is well."""
+        return self._health.fault
+
+    def on_fault(self, callback: Callable[[str | None], None]) -> None:
+        """``callback`` is told the fault whenever storing begins to fail, and None when it works again."""
+        self._fault_changed.append(callback)
 
     async def open(self) -> None:
         """Open or make the file and start the threads.
 
+        A disk that is full, fails or does not answer within `_OPEN_PATIENCE` makes a `fault`, not
+        an error: the alarms of this run go out whether it mends or not.
+
         Raises:
-            StorageError: the file cannot be used, or another process is using it.
+            JournalUnusable: another process is using the file, or it is no journal that this
+                version knows.
         """
         loop = asyncio.get_running_loop()
+        opening: asyncio.Future[StorageError | None] = loop.create_future()
 
-        def settle(units: list[Unit], results: list[int], error: StorageError | None) -> None:
+        def tell(callback: Callable[..., None], *values: object) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
-                loop.call_soon_threadsafe(self._settle, units, results, error)
+                loop.call_soon_threadsafe(callback, *values)
 
-        self._lock_descriptor = _take_lock(self._path)
-        writer = Writer(self._path, self.SYNCHRONOUS, settle)
-        try:
-            await asyncio.to_thread(writer.open)
-        except BaseException:
-            self._release_lock()
-            raise
+        writer = Writer(
+            self._path,
+            self.SYNCHRONOUS,
+            self._room,
+            lambda error: tell(self._opened, opening, error),
+            lambda *settled: tell(self._settle, *settled),
+        )
         writer.start()
         self._writer = writer
+        try:
+            async with asyncio.timeout(_OPEN_PATIENCE):
+                await asyncio.shield(opening)
+        except TimeoutError:
+            self._fail(f"journal {self._path}: the disk does not answer")
+        except JournalUnusable:
+            await self.close()
+            raise
+        except StorageError as error:
+            self._fail(str(error))
 
     async def close(self) -> None:
         """Commit what is queued, copy the log back, and close. Never raises; safe to call twice."""
         writer, self._writer = self._writer, None
+        for timer in (self._stall, self._probing):
+            if timer is not None:
+                timer.cancel()
         if writer is None:
             return
-        stopped = await asyncio.to_thread(writer.stop, _CLOSE_TIMEOUT)
-        self._head = writer.head
-        if stopped:
-            self._release_lock()
-        else:
+        if not await asyncio.to_thread(writer.stop, _CLOSE_TIMEOUT):
             # The lock stays until the process ends.
             _LOGGER.warning("journal %s: the disk does not answer; closing without it", self._path)
+        self._head = writer.head
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -171,24 +213,18 @@ class Journal:
 
     async def terms(self) -> dict[str, int]:
         """The highest stored term of each talkgroup."""
-        return await self._read(
-            lambda connection: dict(connection.execute("SELECT talkgroup, term FROM terms"))
-        )
+        return await self._read(reading.terms)
 
     async def last_seq(self) -> int:
         """The newest row's seq; 0 in an empty journal."""
-        return await self._read(
-            lambda connection: int(
-                connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-            )
-        )
+        return await self._read(reading.last_seq)
 
     async def standing(self, kind: Kind) -> tuple[Stored, ...]:
         """The newest row of each key of ``kind`` that no row of its ending kind followed, oldest first.
 
         ``kind`` is one of the values of `ENDS`, or one of `LASTING`.
         """
-        return await self._read(lambda connection: _stored(connection, _STANDING, kind))
+        return await self._read(lambda connection: reading.standing(connection, kind))
 
     async def open_incidents(self) -> tuple[Stored, ...]:
         """The newest snapshot of each incident that is not closed, oldest first."""
@@ -198,21 +234,26 @@ class Journal:
         """Signals that nothing says reached the broker, oldest first."""
         return await self.standing(Kind.SIGNAL)
 
+    async def since(self, kind: Kind, since: float) -> tuple[Stored, ...]:
+        """Rows of ``kind`` stored since ``since`` (POSIX seconds), oldest first."""
+        return await self._read(lambda connection: reading.of_kind(connection, kind, since))
+
     async def closed_incidents(self, since: float) -> tuple[Stored, ...]:
         """Last snapshots of incidents closed since ``since`` (POSIX seconds), oldest first."""
-        return await self._read(
-            lambda connection: _stored(connection, _OF_KIND, Kind.CLOSED, since)
-        )
+        return await self.since(Kind.CLOSED, since)
 
     async def known_pages(self, since: float) -> tuple[Stored, ...]:
         """Pages received since ``since`` (POSIX seconds), oldest first."""
-        return await self._read(
-            lambda connection: _stored(connection, _OF_KIND, Kind.PAGE_SEEN, since)
-        )
+        return await self.since(Kind.PAGE_SEEN, since)
 
     async def events(self, since: float, until: float) -> tuple[Stored, ...]:
         """Everything stored in ``since`` <= wall < ``until`` (POSIX seconds), in order."""
         return await asyncio.to_thread(lambda: tuple(scan(self._path, since, until)))
+
+    async def _read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
+        return await asyncio.to_thread(reading.ask, self._path, query)
+
+    # Storing
 
     def _insertion(self, rows: Sequence[Row]) -> Unit:
         wall = float(self._wall())
@@ -227,84 +268,88 @@ class Journal:
 
     def _put(self, unit: Unit, future: asyncio.Future[int] | None) -> None:
         if self._writer is None:
-            self._fail(f"journal {self._path}: not open", future)
+            self._refuse(f"journal {self._path}: not open", future)
         elif self._queued_bytes + unit.size > MAX_QUEUED_BYTES:
-            self._fail(f"journal {self._path}: the disk does not keep up", future)
+            self._refuse(f"journal {self._path}: the disk does not keep up", future)
         else:
+            loop = asyncio.get_running_loop()
             self._queued_bytes += unit.size
-            self._waiting.append(future)
+            self._waiting.append(_Waiting(future, loop.time()))
+            if self._stall is None:
+                self._stall = loop.call_later(STALL, self._see_stall)
             self._writer.put(unit)
 
-    def _fail(self, why: str, future: asyncio.Future[int] | None) -> None:
-        if self._fault is None:
-            _LOGGER.error("not stored: %s", why)
-        self._fault = why
+    def _refuse(self, why: str, future: asyncio.Future[int] | None) -> None:
+        self._fail(why, units=1)
         if future is not None:
             future.set_exception(StorageError(why))
 
-    def _settle(self, units: list[Unit], results: list[int], error: StorageError | None) -> None:
-        """Give each caller its result, in order; on the loop."""
-        if error is None and self._fault is not None:
+    # Faults
+
+    def _fail(self, why: str, *, units: int = 0) -> None:
+        if self._health.fails(why, self._wall(), units=units):
+            _LOGGER.error("not stored: %s", why)
+            self._tell_fault()
+        if self._probing is None and self._writer is not None:
+            loop = asyncio.get_running_loop()
+            self._probing = loop.call_later(PROBE_PAUSE, self._try_again)
+
+    def _try_again(self) -> None:
+        """Rule 4: what nobody waits for tells whether the disk is there again."""
+        self._probing = None
+        if self._health.fault is not None and not self._waiting:
+            self._probe = self._insertion([self._health.row(self._wall())])
+            self._put(self._probe, None)
+
+    def _see_stall(self) -> None:
+        """The oldest unit that waits may have done so for too long (fault 10)."""
+        self._stall = None
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._waiting[0].since + STALL - loop.time()
+        if left <= 0:
+            self._fail(f"journal {self._path}: the disk does not answer")
+        self._stall = loop.call_later(left if left > 0 else STALL, self._see_stall)
+
+    def _works(self, units: list[Unit]) -> None:
+        """These were stored: the end of a fault, of which a row remains."""
+        if self._health.works():
             _LOGGER.warning("journal %s: storing again", self._path)
-            self._fault = None
+            if not any(unit is self._probe for unit in units):
+                self.append_soon([self._health.row(self._wall())])
+            self._tell_fault()
+
+    def _tell_fault(self) -> None:
+        for callback in self._fault_changed:
+            callback(self._health.fault)
+
+    # From the writer's thread
+
+    def _opened(
+        self, opening: asyncio.Future[StorageError | None], error: StorageError | None
+    ) -> None:
+        if opening.done():
+            return
+        if error is None:
+            opening.set_result(None)
+        else:
+            opening.set_exception(error)
+
+    def _settle(self, units: list[Unit], results: list[int], error: StorageError | None) -> None:
+        """Give each caller its result, in order."""
         for index, unit in enumerate(units):
             self._queued_bytes -= unit.size
-            future = self._waiting.popleft()
-            if future is not None and future.done():  # the caller stopped waiting
-                future = None
-            if error is not None:
-                self._fail(str(error), future)
-            elif future is not None:
+            future = self._waiting.popleft().future
+            if future is None or future.done():  # nobody waits, or not any more
+                continue
+            if error is None:
                 future.set_result(results[index])
-
-    async def _read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
-        def read() -> _T:
-            connection = journal_schema.open_reader(self._path)
-            try:
-                return query(connection)
-            except sqlite3.Error as error:
-                raise journal_schema.storage_error(self._path, error) from error
-            finally:
-                connection.close()
-
-        return await asyncio.to_thread(read)
-
-    def _release_lock(self) -> None:
-        os.close(self._lock_descriptor)
-        self._lock_descriptor = -1
-
-
-def scan(path: Path, since: float, until: float) -> Iterator[Stored]:
-    """Everything stored in ``since`` <= wall < ``until`` (POSIX seconds), in order, row by row.
-
-    Raises:
-        StorageError: there is no journal, or it cannot be read.
-    """
-    connection = journal_schema.open_reader(path)
-    try:
-        for row in connection.execute(_BETWEEN, (since, until)):
-            yield Stored(*row)
-    except sqlite3.Error as error:
-        raise journal_schema.storage_error(path, error) from error
-    finally:
-        connection.close()
-
-
-def _stored(connection: sqlite3.Connection, query: str, *values: object) -> tuple[Stored, ...]:
-    return tuple(Stored(*row) for row in connection.execute(query, values))
-
-
-def _take_lock(path: Path) -> int:
-    """Keep a second process off the journal; the kernel frees the lock when this one ends, however."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise journal_schema.storage_error(path, error) from error
-    try:
-        # A POSIX lock: unlike flock's it is not inherited by a child forked without exec.
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise StorageError(f"journal {path}: another process is using it") from error
-    return descriptor
+            else:
+                future.set_exception(StorageError(str(error)))
+        if error is None:
+            self._works(units)
+        elif isinstance(error, NotARow):
+            _LOGGER.error("%s", error)
+        else:
+            self._fail(str(error), units=len(units))

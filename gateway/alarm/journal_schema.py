@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import sqlite3
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 from gateway.alarm import journal_tables
-from gateway.errors import StorageError
+from gateway.errors import JournalUnusable, StorageError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,8 +56,19 @@ def open_reader(path: Path) -> sqlite3.Connection:
         StorageError: there is no journal, or it cannot be read.
     """
     try:
+        return _reader(path, "mode=ro")
+    except StorageError:
+        # SQLite wants to make two files beside one with a log. Where the disk is full or may not
+        # be written, one that was closed in order, without a log, is read as it is.
+        if not path.exists() or _exists_with_content(Path(f"{path}-wal")):
+            raise
+        return _reader(path, "mode=ro&immutable=1")
+
+
+def _reader(path: Path, options: str) -> sqlite3.Connection:
+    try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
+            f"{path.absolute().as_uri()}?{options}",
             uri=True,
             timeout=BUSY_TIMEOUT,
             isolation_level=None,
@@ -75,11 +87,60 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _exists_with_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+class Lock:
+    """Keeps a second process off the journal; the kernel frees it when this one ends, however."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def take(self) -> None:
+        """Take it, unless it is taken.
+
+        Raises:
+            JournalUnusable: another process has it.
+            StorageError: its file cannot be made.
+        """
+        if self._descriptor >= 0:
+            return
+        path = self._path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise storage_error(path, error) from error
+        try:
+            # A POSIX lock: unlike flock's it is not inherited by a child forked without exec.
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalUnusable(f"journal {path}: another process is using it") from error
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
 def storage_error(path: Path, error: Exception) -> StorageError:
     """The error that says in words what is wrong with the journal and what helps."""
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__
     hint = _HINTS.get(name) or _HINTS.get(name.rsplit("_", 1)[0], "")
-    return StorageError(f"journal {path}: {error} ({name}){hint}")
+    kind = JournalUnusable if name == "SQLITE_NOTADB" else StorageError
+    return kind(f"journal {path}: {error} ({name}){hint}")
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk has no room."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
 
 
 def keeps_descriptor(error: sqlite3.Error) -> bool:
@@ -142,10 +203,10 @@ def _create(connection: sqlite3.Connection) -> None:
 def _check_identity(connection: sqlite3.Connection, path: Path) -> int:
     """The version of a journal that this program can read."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StorageError(f"journal {path}: this is no journal of baiying; move it aside")
+        raise JournalUnusable(f"journal {path}: this is no journal of baiying; move it aside")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if not journal_tables.OLDEST_READ <= version <= journal_tables.VERSION:
-        raise StorageError(
+        raise JournalUnusable(
             f"journal {path}: version {version} of the schema; this program knows "
             f"{journal_tables.VERSION}"
         )

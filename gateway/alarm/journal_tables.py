@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.alarm.journal_chain import START, Head, link
 from gateway.alarm.journal_rows import ENDS, LASTING, Kind
@@ -27,7 +27,10 @@ VERSION = 2
 OLDEST_READ = 1
 """The oldest version whose rows can be read as they are: 2 added the hashes."""
 
-INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO events VALUES "
+_ROW = "(?, ?, ?, ?, ?, ?)"
+_ROWS_AT_ONCE = 1024
+"""Rows of the largest statement; SQLite allows 32,766 values in one."""
 
 _EVENTS = """
 CREATE TABLE events (
@@ -131,7 +134,7 @@ def migrate(connection: sqlite3.Connection, wall: float) -> None:
     text = f"version 1 became {VERSION}; the hashes of the {head.seq} rows before were made now"
     body = json.dumps({"text": text, "rows": head.seq}).encode()
     values = (head.seq + 1, wall, Kind.NOTE, "journal", body)
-    connection.execute(INSERT, (*values, link(head.hash, *values)))
+    insert(connection, [(*values, link(head.hash, *values))])
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -147,6 +150,21 @@ def follow_rules(connection: sqlite3.Connection) -> None:
         _run(connection, _REBUILD)
 
     within(connection, rebuild)
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Append rows of ``events``, which continue its numbers and its chain.
+
+    Few statements for many rows: a thread gives the interpreter's lock away at each, and waits
+    for it again behind a loop that is busy.
+    """
+    done, size = 0, _ROWS_AT_ONCE
+    while done < len(rows):
+        while size > len(rows) - done:
+            size //= 4
+        values = [value for row in rows[done : done + size] for value in row]
+        connection.execute(_INSERT + ", ".join([_ROW] * size), values)
+        done += size
 
 
 def head_of(connection: sqlite3.Connection) -> Head:

@@ -10,12 +10,13 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from gateway.alarm import journal_schema, journal_tables
 from gateway.alarm.journal_chain import START, Head, link
+from gateway.alarm.journal_room import Room
 from gateway.alarm.journal_rows import Row
 from gateway.errors import StorageError
 
@@ -36,32 +37,39 @@ _LOG_LIMIT = 64 * 1024 * 1024
 _CHECKPOINT_WAIT = 0.2
 """Seconds that a checkpoint waits for readers in the way; it comes again."""
 
-_BAD_UNIT = (
+_OF_A_UNIT = (
     sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
     sqlite3.DataError,
     sqlite3.ProgrammingError,
-    ValueError,
-    TypeError,
-    OverflowError,
+    sqlite3.NotSupportedError,
 )
-"""What a unit with a value that no database takes raises; it must not fail the others with it."""
+"""What SQLite says of a value or a statement; everything else it says is about the file."""
+
+
+class NotARow(StorageError):
+    """A unit has a value that no database takes: a defect of its caller, and no fault of the disk."""
 
 
 @dataclass(slots=True)
 class Transaction:
-    """One transaction of the writer; ``head`` is the newest row's, with what it has appended itself."""
+    """One transaction of the writer; ``head`` is the newest row's, with those it appends itself."""
 
     connection: sqlite3.Connection
     head: Head
+    _rows: list[tuple[object, ...]] = field(default_factory=list)
 
     def append(self, wall: float, row: Row) -> int:
         """Append ``row`` to the events and to their chain; its seq."""
-        before, seq = self.head, self.head.seq + 1
-        self.head = Head(seq, link(before.hash, seq, wall, row.kind, row.key, row.body))
-        values = (seq, wall, row.kind, row.key, row.body, self.head.hash)
-        self.connection.execute(journal_tables.INSERT, values)
+        seq = self.head.seq + 1
+        hashed = link(self.head.hash, seq, wall, row.kind, row.key, row.body)
+        self.head = Head(seq, hashed)
+        self._rows.append((seq, wall, row.kind, row.key, row.body, hashed))
         return seq
+
+    def flush(self) -> None:
+        """Hand the rows to SQLite."""
+        journal_tables.insert(self.connection, self._rows)
+        self._rows = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +93,28 @@ class Settle(Protocol):
 
 
 class Writer:
-    """The threads on one journal file. `open`, then `start`; `put` from any thread; `stop` at the end."""
+    """The threads on one journal file: `start`, then `put` from any thread, and `stop` at the end.
 
-    def __init__(self, path: Path, synchronous: str, settle: Settle) -> None:
+    ``opened`` is told once, from the thread, how the first opening went.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        synchronous: str,
+        room: Room,
+        opened: Callable[[StorageError | None], None],
+        settle: Settle,
+    ) -> None:
         self._path = path
         self._synchronous = synchronous
+        self._room = room
+        self._opened = opened
         self._settle = settle
         self.head = START
         """The newest row that is on disk."""
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._lock = journal_schema.Lock(path)
         self._connection: sqlite3.Connection | None = None
         self._guard: sqlite3.Connection | None = None
         self._uncopied_bytes = 0
@@ -101,25 +122,11 @@ class Writer:
         self._copying = threading.Lock()
         self._copy = threading.Event()
         self._stopping = False
+        # Daemon threads: what hangs in the kernel cannot hold up the end of the process.
         self._threads = (
-            threading.Thread(target=self._commit_all, name="journal.writer", daemon=True),
+            threading.Thread(target=self._run, name="journal.writer", daemon=True),
             threading.Thread(target=self._copy_back, name="journal.checkpoint", daemon=True),
         )
-
-    def open(self) -> None:
-        """Open or make the file. Blocks.
-
-        Raises:
-            StorageError: it cannot be used.
-        """
-        connection = self._connect()
-        try:
-            if not self._checkpoint(connection, "TRUNCATE"):
-                # Nothing that this process wrote is in doubt: go on with the log as it is.
-                _LOGGER.warning("journal %s: its log could not start anew", self._path)
-        except StorageError:
-            self._discard()
-            raise
 
     def start(self) -> None:
         for thread in self._threads:
@@ -132,10 +139,15 @@ class Writer:
         """Commit what was put, close; whether that was done within ``timeout`` seconds. Blocks."""
         self._units.put(None)
         self._threads[0].join(timeout)
-        # Daemon threads: what hangs in the kernel cannot hold up the end of the process.
         return not self._threads[0].is_alive()
 
-    def _commit_all(self) -> None:
+    def _run(self) -> None:
+        try:
+            self._open()
+        except StorageError as error:
+            self._opened(error)
+        else:
+            self._opened(None)
         unit = self._units.get()
         while unit is not None:
             batch, following = self._gather(unit)
@@ -144,6 +156,7 @@ class Writer:
         self._stopping = True
         self._copy.set()
         self._close()
+        self._lock.release()
 
     def _gather(self, first: Unit) -> tuple[list[Unit], Unit | None]:
         """What waits now, up to the bound, and what comes next: a unit, the end, or `_EMPTY`."""
@@ -163,26 +176,20 @@ class Writer:
         failure: StorageError | None = None
         try:
             connection = self._connection or self._reopen()
-            connection.execute("BEGIN IMMEDIATE")
-            transaction = Transaction(connection, self.head)
-            results.extend(unit.write(transaction) for unit in batch)
-            connection.execute("COMMIT")
-            self.head = transaction.head
+            results = self._transact(connection, batch)
         except StorageError as error:
             failure = error
-        except _BAD_UNIT as error:
-            self._roll_back()
-            if len(batch) > 1:
-                for unit in batch:
-                    self._commit([unit])
-                return
-            failure = StorageError(f"journal {self._path}: not a row: {error}")
-        except sqlite3.Error as error:
-            failure = journal_schema.storage_error(self._path, error)
-            if journal_schema.keeps_descriptor(error):
-                self._roll_back()
+        except Exception as error:  # noqa: BLE001 - said below, and the thread must live
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OF_A_UNIT):
+                failure = self._failed(error)
             else:
-                self._discard()
+                # What no database takes must not fail other units with it, let alone the thread.
+                self._roll_back()
+                if len(batch) > 1:
+                    for unit in batch:
+                        self._commit([unit])
+                    return
+                failure = NotARow(f"journal {self._path}: not a row: {error}")
         else:
             self._uncopied_bytes += _TRANSACTION_BYTES + sum(unit.size for unit in batch)
             if self._uncopied_bytes >= _CHECKPOINT_BYTES:
@@ -191,6 +198,32 @@ class Writer:
         self._settle(batch, results, failure)
         if self._log_too_long and self._connection is not None:
             self._shorten_log(self._connection)
+
+    def _failed(self, error: sqlite3.DatabaseError) -> StorageError:
+        if journal_schema.keeps_descriptor(error):
+            self._roll_back()
+        else:
+            self._discard()
+        return journal_schema.storage_error(self._path, error)
+
+    def _transact(self, connection: sqlite3.Connection, batch: list[Unit]) -> list[int]:
+        """Commit ``batch``, again for as long as a full disk can be given room."""
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                transaction = Transaction(connection, self.head)
+                results = [unit.write(transaction) for unit in batch]
+                transaction.flush()
+                connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if not journal_schema.is_full(error) or not self._room.make():
+                    raise
+                self._roll_back()
+                # What the log holds moves into the room that is there now, and leaves its own.
+                self._checkpoint(connection, "RESTART")
+            else:
+                self.head = transaction.head
+                return results
 
     def _shorten_log(self, connection: sqlite3.Connection) -> None:
         """Start the log anew between two transactions; most of it has been copied already."""
@@ -208,8 +241,31 @@ class Writer:
         except sqlite3.Error:
             self._discard()
 
+    def _open(self) -> None:
+        """Open or make the file, for the first time.
+
+        Raises:
+            StorageError: it cannot be used, now or at all.
+        """
+        connection = self._connect()
+        try:
+            if not self._checkpoint(connection, "TRUNCATE"):
+                # Nothing that this process wrote is in doubt: go on with the log as it is.
+                _LOGGER.warning("journal %s: its log could not start anew", self._path)
+        except StorageError:
+            self._discard()
+            raise
+
     def _connect(self) -> sqlite3.Connection:
-        connection = journal_schema.open_writer(self._path, self._synchronous)
+        self._lock.take()
+        self._room.restock()
+        while True:
+            try:
+                connection = journal_schema.open_writer(self._path, self._synchronous)
+                break
+            except StorageError:
+                if not self._room.is_full() or not self._room.make():
+                    raise
         try:
             # A read-only connection that is closed last: SQLite's last close of a writer would
             # write the log back, which after a failed fsync must not happen (`_discard`).
@@ -257,7 +313,7 @@ class Writer:
             for connection in (self._connection, self._guard):
                 if connection is not None:
                     connection.close()
-        self._connection = self._guard = None
+            self._connection = self._guard = None
 
     def _close(self) -> None:
         with self._copying:
@@ -265,6 +321,7 @@ class Writer:
                 self._guard.close()
             if self._connection is not None:
                 self._connection.close()  # as the last one, it copies the log back
+            self._connection = self._guard = None
 
     def _copy_back(self) -> None:
         """The checkpoint thread: a connection for each time, so that an error ends with it."""

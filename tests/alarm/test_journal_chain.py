@@ -157,8 +157,11 @@ async def test_a_journal_of_version_1_that_cannot_become_version_2_stays_as_it_i
 ):
     monkeypatch.setattr("gateway.alarm.journal_tables._GUARDS", "CREATE TABLE terms (talkgroup);\n")
     before = list(scan(old, 0, math.inf))
-    with pytest.raises(Exception, match="terms already exists"):
-        await Journal(old).open()
+    async with Journal(old) as journal:
+        assert "terms already exists" in str(journal.fault)
+        with pytest.raises(StorageError, match="terms already exists"):
+            await journal.append([Row("note", "", b"")])
+        assert await journal.standing(Kind.SIGNAL) == tuple(before[:1] + before[3:])[1:]
     assert list(scan(old, 0, math.inf)) == before
     connection = sqlite3.connect(old)
     assert connection.execute("PRAGMA user_version").fetchone() == (1,)

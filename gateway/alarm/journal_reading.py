@@ -1,0 +1,66 @@
+"""Reading a journal's file, whether its gateway runs or not. Blocking."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.alarm import journal_schema
+from gateway.alarm.journal_rows import Kind, Stored
+
+_ROW = "SELECT seq, wall, events.kind, events.key, body FROM events"
+_BETWEEN = f"{_ROW} WHERE wall >= ? AND wall < ? ORDER BY seq"
+_OF_KIND = f"{_ROW} WHERE kind = ? AND wall >= ? ORDER BY seq"
+_STANDING = f"{_ROW} JOIN standing USING (seq) WHERE standing.kind = ? ORDER BY seq"
+
+_T = TypeVar("_T")
+
+
+def scan(path: Path, since: float, until: float) -> Iterator[Stored]:
+    """Everything stored in ``since`` <= wall < ``until`` (POSIX seconds), in order, row by row.
+
+    Raises:
+        StorageError: there is no journal, or it cannot be read.
+    """
+    with closing(journal_schema.open_reader(path)) as connection:
+        try:
+            for row in connection.execute(_BETWEEN, (since, until)):
+                yield Stored(*row)
+        except sqlite3.Error as error:
+            raise journal_schema.storage_error(path, error) from error
+
+
+def ask(path: Path, query: Callable[[sqlite3.Connection], _T]) -> _T:
+    """What ``query`` finds.
+
+    Raises:
+        StorageError: there is no journal, or it cannot be read.
+    """
+    with closing(journal_schema.open_reader(path)) as connection:
+        try:
+            return query(connection)
+        except sqlite3.Error as error:
+            raise journal_schema.storage_error(path, error) from error
+
+
+def standing(connection: sqlite3.Connection, kind: Kind) -> tuple[Stored, ...]:
+    """The newest row of each key of ``kind`` that no row of its ending kind followed, oldest first."""
+    return tuple(Stored(*row) for row in connection.execute(_STANDING, (kind,)))
+
+
+def of_kind(connection: sqlite3.Connection, kind: Kind, since: float) -> tuple[Stored, ...]:
+    """Rows of ``kind`` stored since ``since`` (POSIX seconds), oldest first."""
+    return tuple(Stored(*row) for row in connection.execute(_OF_KIND, (kind, since)))
+
+
+def terms(connection: sqlite3.Connection) -> dict[str, int]:
+    """The highest stored floor term of each talkgroup."""
+    return dict(connection.execute("SELECT talkgroup, term FROM terms"))
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """The newest row's seq; 0 in an empty journal."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from gateway.alarm.cameras import Cameras
+from gateway.alarm.choosing import Choosing
 from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.docket import Rules
@@ -15,6 +16,7 @@ from gateway.alarm.journal import Journal
 from gateway.alarm.neighbours import Neighbours
 from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
+from gateway.alarm.presence import Presences
 from gateway.alarm.responder import Responder
 from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
@@ -44,6 +46,13 @@ class AlarmSide:
         self._settings = settings
         self._on_incident = on_incident
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
+        self._presences = Presences()
+        self._choosing = Choosing(
+            facts.groups_of(settings),
+            facts.rotas_of(settings),
+            self._presences,
+            facts.zone_of(settings),
+        )
         self.desk = Desk(
             Identity(gateway=gateway, boot=shared.boot, kernel_boot=shared.kernel_boot),
             rules_of(settings),
@@ -54,6 +63,7 @@ class AlarmSide:
             shared.new_id,
             counters,
             Listeners(event=self._raised, page=self._paged_here, incident=self._own_incident),
+            self._choosing,
         )
         self.responder = Responder(
             gateway,
@@ -116,6 +126,9 @@ class AlarmSide:
     async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
         """Change what differs; running incidents keep their plans and timers."""
         old, self._settings = self._settings, settings
+        self._choosing.reload(
+            facts.groups_of(settings), facts.rotas_of(settings), facts.zone_of(settings)
+        )
         self.desk.reload(rules_of(settings))
         self.responder.serve(facts.serves_of(settings))
         self._tell_neighbours(settings)

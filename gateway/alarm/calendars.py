@@ -7,8 +7,8 @@ Rule 1. A time of day ``08:00-18:00`` includes its beginning and not its end. On
         the night shift of Friday ends on Saturday morning. ``00:00-00:00`` is the whole day.
 Rule 2. A calendar holds on its weekdays between its first and last date, not on its exceptions, and
         on its additional days whatever else it says.
-Rule 3. Of several times, or several calendars, any one is enough; of a time and a calendar both are
-        needed.
+Rule 3. Of several times, weekdays or calendars any one is enough; of a time, a weekday and a calendar
+        each is needed.
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ class Hours:
     """When something holds (rule 3); an empty tuple asks for nothing."""
 
     times: tuple[DayTime, ...] = ()
+    weekdays: frozenset[int] = frozenset()
     calendars: tuple[Calendar, ...] = ()
 
     def hold(self, at: datetime) -> bool:
@@ -134,7 +135,9 @@ class Hours:
         return any(day is not None and self._is_day(day) for day in began)
 
     def _is_day(self, day: date) -> bool:
-        return not self.calendars or any(one.holds(day) for one in self.calendars)
+        return (not self.weekdays or day.weekday() in self.weekdays) and (
+            not self.calendars or any(one.holds(day) for one in self.calendars)
+        )
 
 
 ALWAYS = Hours()

@@ -25,6 +25,7 @@ from gateway.alarm.cap import CapOptions
 from gateway.alarm.folding import FlappingRule
 from gateway.alarm.home_assistant import EndpointFacts
 from gateway.alarm.neighbour_options import NeighbourOptions
+from gateway.settings import model
 from gateway.settings.model import Endpoint, Level, Settings
 
 
@@ -129,7 +130,7 @@ def plans_of(settings: Settings) -> tuple[plans.Plan, ...]:
                 tag=plan.when.tag,
                 category=plan.when.category,
                 code=plan.when.code,
-                hours=_hours(settings, plan.when.time, plan.when.calendar),
+                hours=_hours(settings, plan.when),
             ),
             levels=tuple(_level(level) for level in plan.levels),
             severity=plan.severity,
@@ -187,14 +188,19 @@ def _quorum(answered_by: tuple[str, ...] | str | int | None) -> plans.Quorum | N
     return plans.ANY
 
 
-def _hours(settings: Settings, times: tuple[str, ...], calendars: tuple[str, ...]) -> Hours:
-    if not times and not calendars:
+def _hours(settings: Settings, of: model.When | model.Shift) -> Hours:
+    if not (of.time or of.weekdays or of.calendar):
         return ALWAYS
     known = calendars_of(settings)
     return Hours(
-        times=tuple(parse_day_time(time) for time in times),
-        calendars=tuple(known[name] for name in calendars if name in known),
+        times=tuple(parse_day_time(time) for time in of.time),
+        weekdays=_weekdays(of.weekdays),
+        calendars=tuple(known[name] for name in of.calendar if name in known),
     )
+
+
+def _weekdays(names: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(WEEKDAYS.index(day) for day in names)
 
 
 def calendars_of(settings: Settings) -> dict[str, Calendar]:
@@ -202,7 +208,7 @@ def calendars_of(settings: Settings) -> dict[str, Calendar]:
     return {
         name: Calendar(
             name=name,
-            weekdays=frozenset(WEEKDAYS.index(day) for day in calendar.weekdays),
+            weekdays=_weekdays(calendar.weekdays),
             first=_date(calendar.first),
             last=_date(calendar.last),
             exceptions=tuple(parse_days(days) for days in calendar.exceptions),
@@ -222,8 +228,7 @@ def rotas_of(settings: Settings) -> dict[str, Rota]:
         name: Rota(
             name=name,
             shifts=tuple(
-                Shift(group=shift.group, hours=_hours(settings, shift.time, shift.calendar))
-                for shift in rota.shifts
+                Shift(group=shift.group, hours=_hours(settings, shift)) for shift in rota.shifts
             ),
             otherwise=rota.otherwise,
         )

@@ -316,6 +316,8 @@ class Shift(_Model):
     """Who is on duty."""
     time: OneOrMany[DayTimeText] = ()
     """Times of day, as ``20:00-08:00``; one past midnight belongs to the day on which it begins."""
+    weekdays: OneOrMany[Weekday] = ()
+    """mon, tue, wed, thu, fri, sat, sun; default is every day."""
     calendar: OneOrMany[CalendarName] = ()
     """Calendars; any of them."""
 
@@ -350,6 +352,8 @@ class When(_Model):
     """Event codes, such as ``E120``."""
     time: OneOrMany[DayTimeText] = ()
     """Times of day at which it opens, as ``08:00-18:00``; one past midnight belongs to the day on which it begins."""
+    weekdays: OneOrMany[Weekday] = ()
+    """mon, tue, wed, thu, fri, sat, sun; default is every day."""
     calendar: OneOrMany[CalendarName] = ()
     """Calendars; any of them."""
 

@@ -59,6 +59,16 @@ def test_night_shift_of_a_weekday_ends_on_the_morning_after(day, clock, holds):
     assert night.hold(at(day, clock)) is holds
 
 
+def test_weekdays_are_those_on_which_the_time_begins_and_a_calendar_is_needed_too():
+    night = parse_day_time("20:00-08:00")
+    friday = Hours(times=(night,), weekdays=frozenset({4}))
+    assert friday.hold(at(FRIDAY + timedelta(days=1), "07:59:59"))
+    assert not friday.hold(at(FRIDAY, "07:59:59"))
+    summer = Calendar(name="summer", last=date(2026, 9, 1))
+    assert not Hours(weekdays=frozenset({4}), calendars=(summer,)).hold(at(FRIDAY, "12:00:00"))
+    assert Hours(weekdays=frozenset({4}), calendars=(summer, WEEK)).hold(at(FRIDAY, "12:00:00"))
+
+
 def test_whole_day_holds_always_and_until_midnight_may_be_written():
     assert all(
         Hours(times=(parse_day_time("00:00-00:00"),)).hold(at(FRIDAY, clock))

@@ -15,10 +15,12 @@ from gateway.alarm.contact import sighting_of
 from gateway.alarm.docket import Docket
 from gateway.alarm.plan import GroupFacts, Level, Nearest, Plan, When
 from gateway.alarm.record import Progress
+from gateway.moment import Moment
 from gateway.ports import AlarmSignal, SignalKind
 from tests.alarm.alarm_world import (
     GROUPS,
     NO_CLOCKS,
+    POLICE,
     RULES,
     SITE,
     SOUTH_BUTTON,
@@ -207,6 +209,46 @@ def test_drill_chooses_only_whom_drills_may_call():
     _, incident, paged = opened(seen, groups, rotas=(always,), level=level, drill=True)
     assert paged == ["car-2"]
     assert "x: rota duty: car-1 takes part in no drill" in incident.record.shortfalls
+    assert "x: takes part in no drill: car-1" in incident.record.shortfalls
+
+
+def test_group_whose_clients_are_off_duty_is_not_called_by_its_configured_position():
+    groups = {"office": mediator("office", position=north(200))}
+    for fixes, expected in (
+        ([fix(900, on_duty=False)], []),
+        ([fix(900, on_duty=False, age=121.0)], ["office"]),  # long ago: nobody knows
+        ([fix(900, age=121.0)], ["office"]),
+    ):
+        _, incident, paged = opened(Seen(office=fixes), groups)
+        assert paged == expected
+        assert ("office is not on duty" in incident.record.shortfalls[0]) is not bool(expected)
+
+
+def test_decline_at_a_later_level_calls_the_next_nearest_of_the_earlier_one():
+    seen = Seen(car_1=[fix(10)], car_2=[fix(20)], car_3=[fix(30)])
+    levels = (Level(name="one", nearest=NEAREST), Level(name="two", page=(POLICE,)))
+    docket, incident, _ = opened(seen, levels=levels)
+    docket.act(action(incident.id, "escalate"), START)
+    assert incident.record.level == 2
+    (change,), _ = docket.act(action(incident.id, "decline", "car-1"), START)
+    assert [page.group for page in change[1].pages] == ["car-3"]
+
+
+def test_shortfall_names_a_few_and_counts_the_rest():
+    groups = {f"car-{number:02d}": mediator(f"car-{number:02d}") for number in range(20)}
+    _, incident, _ = opened(groups=groups)
+    (words,) = incident.record.shortfalls
+    assert words.endswith("car-05 has no known position and 14 more")
+
+
+def test_new_configuration_holds_for_what_is_chosen_from_then_on():
+    moment = Moment(START.elapsed, START.wall)
+    choosing = Choosing(MEDIATORS, {}, Seen(car_1=[fix(10)]))
+    assert choosing.on_duty("duty", moment) == ()
+    choosing.reload(MEDIATORS, {"duty": Rota(name="duty", shifts=(Shift(group="car-4"),))}, None)
+    assert choosing.on_duty("duty", moment) == ("car-4",)
+    choosing.reload({"car-2": MEDIATORS["car-2"]}, {}, None)
+    assert [one.group for one in choosing.candidates(NEAREST, HERE, moment)] == ["car-2"]
 
 
 @given(

@@ -54,6 +54,7 @@ _BINARY = {
 _PARAMETERS = {
     "gateway": "Name of a gateway.",
     "endpoint": "Name of an endpoint of that gateway.",
+    "other": "Name of the gateway that is asked.",
     "talkgroup": "Name of a talkgroup, or `incident-<uuid>`.",
     "client": "Name of the client that publishes; a broker's ACL admits no other.",
     "asker": "Name of the client whose request is answered.",

@@ -343,6 +343,24 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """A gateway asks another one for a sign of life; it asks again each ``interval_s``."""
+
+    v: Version = 1
+    interval_s: Duration
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A gateway's answer to whoever asks: its event loop turns, and the broker is reached."""
+
+    v: Version = 1
+    boot: Uuid
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalHead:
     """The newest link of a gateway's journal: whoever keeps it can prove a later cut."""
 
@@ -395,6 +413,8 @@ Message = (
     | Action
     | IncidentState
     | Presence
+    | Ping
+    | Alive
     | JournalHead
     | AlarmFigures
 )

@@ -179,6 +179,26 @@ TABLE = (
         expiry="three times interval_s",
     ),
     Row(
+        name="ping",
+        template="gateway/{gateway}/ping/{other}",
+        owner="gateway",
+        qos=1,
+        retained=False,
+        payload="Ping",
+        publisher="a gateway that supervises another",
+        expiry="interval_s",
+    ),
+    Row(
+        name="alive",
+        template="gateway/{gateway}/alive",
+        owner="gateway",
+        qos=1,
+        retained=False,
+        payload="Alive",
+        publisher="each gateway that is asked",
+        expiry="1 s",
+    ),
+    Row(
         name="cap",
         template="cap/{gateway}",
         owner="gateway",
@@ -250,6 +270,12 @@ class Topics:
 
     def presence(self, client: str) -> str:
         return f"{self.root}/presence/{client}"
+
+    def ping(self, gateway: str, other: str) -> str:
+        return f"{self.root}/gateway/{gateway}/ping/{other}"
+
+    def alive(self, gateway: str) -> str:
+        return f"{self.root}/gateway/{gateway}/alive"
 
     def cap(self, gateway: str) -> str:
         return f"{self.root}/cap/{gateway}"

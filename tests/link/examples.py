@@ -4,6 +4,7 @@ from gateway.link.messages import (
     Action,
     AlarmEvent,
     AlarmFigures,
+    Alive,
     Breach,
     EndpointState,
     FloorAnswer,
@@ -14,6 +15,7 @@ from gateway.link.messages import (
     JournalHead,
     Note,
     Page,
+    Ping,
     Presence,
     Refusal,
     Status,
@@ -154,6 +156,8 @@ PRESENCE = Presence(
     interval_s=10.0,
     time=AT,
 )
+PING = Ping(interval_s=10.0, time=AT)
+ALIVE = Alive(boot=ID + "1", time=AT)
 HEAD = JournalHead(gateway="zju1", seq=7, hash="0f" * 32, time=AT)
 FIGURES = AlarmFigures(
     gateway="zju1",
@@ -263,6 +267,12 @@ GOLDEN = [
             b'"position":[30.2573,120.1776],"fixed":"2026-11-24T05:45:08.123Z",'
             b'"interval_s":10.0,"time":"2026-11-24T05:45:08.123Z"}'
         ),
+    ),
+    (PING, b'{"v":1,"interval_s":10.0,"time":"2026-11-24T05:45:08.123Z"}'),
+    (
+        ALIVE,
+        b'{"v":1,"boot":"0190a5c0-0000-7000-8000-000000000001",'
+        b'"time":"2026-11-24T05:45:08.123Z"}',
     ),
     (
         HEAD,

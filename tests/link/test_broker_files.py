@@ -35,6 +35,8 @@ def test_acl_gives_each_client_its_own_leaves():
         "pattern write baiying/gateway/%u/figures",
         "pattern write baiying/gateway/%u/journal",
         "pattern write baiying/presence/%u",
+        "pattern write baiying/gateway/%u/ping/+",
+        "pattern write baiying/gateway/%u/alive",
         "pattern write baiying/cap/%u",
         "pattern write baiying/cloudevents/%u",
         "pattern read baiying/#",

@@ -21,6 +21,8 @@ BUILT = {
     "figures": TOPICS.figures("g"),
     "journal": TOPICS.journal("g"),
     "presence": TOPICS.presence("c"),
+    "ping": TOPICS.ping("g", "o"),
+    "alive": TOPICS.alive("g"),
     "cap": TOPICS.cap("g"),
     "cloudevents": TOPICS.cloudevents("g"),
 }
@@ -43,6 +45,8 @@ def test_topics_are_those_of_the_contract():
         "baiying/gateway/g/figures",
         "baiying/gateway/g/journal",
         "baiying/presence/c",
+        "baiying/gateway/g/ping/o",
+        "baiying/gateway/g/alive",
         "baiying/cap/g",
         "baiying/cloudevents/g",
     ]
@@ -53,6 +57,7 @@ def test_row_and_builder_agree(row):
     names = {
         "gateway": "g",
         "endpoint": "e",
+        "other": "o",
         "talkgroup": "t",
         "client": "c",
         "asker": "a",

@@ -24,7 +24,7 @@ Rule 11. Every visible change is a publication with the next ``seq``; so is a re
 Rule 12. A timer fires once, however late; the next one counts from then.
 Rule 13. Rotas and ``nearest`` are asked at each start of a level; whom they chose stays called, like
          everybody else. When one of them declines, the next one is called at once; when everybody
-         called has declined, the next level starts at once.
+         called has declined, or a level leaves nobody called at all, the next one starts at once.
 Rule 14. The clocks of the plan's targets run from the raising, or from the alarm that opened it again,
          until a group is so far; a later stage stops the earlier ones' clocks too. One that runs out
          is a breach, once. Quiet incidents have none.
@@ -263,6 +263,8 @@ class Incident:
             group = self._record.groups.get(name)
             if group is None or group.state not in STANDING:
                 self.page(name, now)
+        if not self._record.groups and index + 1 < len(self._record.case.steps):
+            self.begin_level(index + 1, now)
         self.settle(now)
 
     def pass_on(self, declined: str, now: Moment) -> None:

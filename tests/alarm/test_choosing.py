@@ -270,3 +270,20 @@ def test_chosen_are_the_nearest_that_can_and_the_rest_is_explained(people, count
     assert {name for _, name in able[:count]} == set(paged) or len(able) > count
     assert len(paged) == min(count, len(able))
     assert bool(incident.record.shortfalls) == (len(able) < count)
+
+
+def test_level_that_finds_nobody_is_passed_over_at_once_and_only_where_nobody_was_called():
+    levels = (
+        Level(name="one", nearest=NEAREST),
+        Level(name="two", page_rota=("duty",)),
+        Level(name="three", page=("car-4",)),
+        Level(name="four", nearest=NEAREST),
+        Level(name="five", page=("car-3",)),
+    )
+    docket, incident, paged = opened(levels=levels)
+    assert (paged, incident.record.level) == (["car-4"], 3)
+    docket.act(action(incident.id, "escalate"), START)
+    assert incident.record.level == 4  # car-4 is called: its time is waited for
+    nobody = (Level(name="one", nearest=NEAREST), Level(name="two", nearest=NEAREST))
+    _, incident, paged = opened(levels=nobody)
+    assert (paged, incident.record.level) == ([], 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ class Connections:
         *,
         clock: SystemClock | None = None,
         new_id: Callable[[], str] = new_id,
+        jitter: Callable[[], float] = random.random,
     ) -> Connections:
+        """``jitter`` draws from [0, 1) how long a link pauses before it tries again."""
         clock = clock or SystemClock()
         name = settings.gateway
         boot = new_id()
@@ -63,7 +66,9 @@ class Connections:
             clock,
             new_id,
             counters,
-            ControlLink(name, address, presence=presence, counters=counters, clock=clock),
+            ControlLink(
+                name, address, presence=presence, counters=counters, clock=clock, jitter=jitter
+            ),
             VoiceLink(name, address, counters=counters),
             MediaLink(name, address, counters=counters),
             asyncio.Event(),
@@ -132,6 +137,8 @@ class RosterFeed:
             if incoming.payload:
                 self._control.set_retained(incoming.topic, b"")
             return
+        if levels[1] == self._gateway and self.roster.knows(levels[1], levels[3]):
+            return  # our own words come back; `own_endpoint` has them first
         try:
             state = decode(EndpointState, incoming.payload) if incoming.payload else None
         except RemoteProtocolError:

@@ -40,6 +40,7 @@ class Keeper:
         writable: Callable[[bool], None] | None = None,
         will: Callable[[], mqtt5.Will] | None = None,
         farewell: Callable[[Connection], Awaitable[object]] | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self.client_id = client_id
         self._address = address
@@ -50,12 +51,13 @@ class Keeper:
         self._writable = writable
         self._will = will
         self._farewell = farewell
+        self._jitter = jitter
         self._faulty = False
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff(random.random)
+        backoff = Backoff(self._jitter)
         while True:
             started = loop.time()
             try:

@@ -19,8 +19,17 @@ class Presence:
     boot: str
     version: str
 
-    def payload(self, state: State, wall: float) -> bytes:
-        """Status ``state`` since ``wall`` (POSIX seconds). A will bears the time of its connect."""
+    def payload(self, state: State, wall: float, *, stores: bool = True) -> bytes:
+        """Status ``state`` since ``wall`` (POSIX seconds). A will bears the time of its connect.
+
+        ``stores``: whether the journal does.
+        """
         return encode(
-            Status(state=state, boot=self.boot, version=self.version, since=timestamp(wall))
+            Status(
+                state=state,
+                boot=self.boot,
+                version=self.version,
+                since=timestamp(wall),
+                storage="ok" if stores else "fault",
+            )
         )

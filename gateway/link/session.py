@@ -16,6 +16,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import random
 from asyncio import Future, TimerHandle, get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,9 +75,12 @@ class ControlLink:
         counters: Counters | None = None,
         profile: Profile | None = None,
         clock: SystemClock | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock or SystemClock()
         self._presence = presence
+        self._state: State = "online"
+        self._stores = True
         self._counters = counters or Counters()
         self._connection: Connection | None = None
         self._subscriptions: Subscriptions[Handler] = Subscriptions()
@@ -93,6 +97,7 @@ class ControlLink:
             down=self._down,
             will=None if presence is None else partial(self._will, presence),
             farewell=self._farewell,
+            jitter=jitter,
         )
 
     @property
@@ -171,10 +176,17 @@ class ControlLink:
         """Call back with True after each connect, with False after each loss."""
         self._callbacks.append(callback)
 
+    def announce_storage(self, *, stores: bool) -> None:
+        """Whether the journal stores, as Status says it from now on."""
+        self._stores = stores
+        if self._presence is not None and self._connection is not None:
+            self._say(self._connection, self._presence, self._state)
+
     def announce_stopping(self) -> None:
         """Status ``stopping``: others take over what this gateway did, before it is gone."""
+        self._state = "stopping"
         if self._presence is not None and self._connection is not None:
-            self._say(self._connection, self._presence, "stopping")
+            self._say(self._connection, self._presence, self._state)
 
     def _post(self, publication: Publication) -> Future[None]:
         if self._connection is None:
@@ -187,7 +199,7 @@ class ControlLink:
 
     def _up(self, connection: Connection) -> None:
         if self._presence is not None:
-            self._say(connection, self._presence, "online")
+            self._say(connection, self._presence, self._state)
         connection.subscribe(self._subscriptions.filters(), mqtt5.QoS.AT_LEAST_ONCE)
         self._connection = connection
         self._retained.connected()
@@ -212,7 +224,7 @@ class ControlLink:
         )
 
     def _say(self, connection: Connection, presence: Presence, state: State) -> Future[None]:
-        payload = presence.payload(state, self._clock.now().wall)
+        payload = presence.payload(state, self._clock.now().wall, stores=self._stores)
         told = connection.publish(Publication(presence.topic, payload, retain=True))
         told.add_done_callback(partial(self._settled, presence.topic))
         return told

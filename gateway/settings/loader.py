@@ -11,7 +11,7 @@ from gateway.settings import broker, conditions, coverage, devices, references, 
 from gateway.settings.document import Mapping, Place
 from gateway.settings.drivers import DriverCatalogue
 from gateway.settings.findings import Subject, unknown_references
-from gateway.settings.include import read
+from gateway.settings.include import Source, read
 from gateway.settings.model import Settings
 from gateway.settings.paths import anchored
 from gateway.settings.validate import place_of, validate
@@ -68,7 +68,11 @@ def load(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Loaded:
 
 def examine(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Examined:
     """`load`, with the problems as a value."""
-    source = read(path)
+    return examined(read(path), catalogue)
+
+
+def examined(source: Source, catalogue: DriverCatalogue) -> Examined:
+    """`examine`, of what was read already."""
     problems = list(source.problems)
     settings: Settings | None = None
     if source.complete or source.tree.entries:

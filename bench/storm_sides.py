@@ -65,6 +65,7 @@ def panels() -> None:
                 sent[number] = time.time()
                 os.write(master, lines[number][len(done[number])])
     print(json.dumps({"began": began, "resent": resent, "nak": refused, "done": done}), flush=True)
+    sys.stdin.readline()  # the lines stay plugged in until the end
 
 
 def responder(port: int, name: str, password: str) -> None:

@@ -44,6 +44,7 @@ class AlarmSide:
     ) -> None:
         self._shared = shared
         self._settings = settings
+        self._of_input = _endpoints_by_input(settings)
         self._on_incident = on_incident
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
         self._presences = Presences()
@@ -126,6 +127,7 @@ class AlarmSide:
     async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
         """Change what differs; running incidents keep their plans and timers."""
         old, self._settings = self._settings, settings
+        self._of_input = _endpoints_by_input(settings)
         self._choosing.reload(
             facts.groups_of(settings), facts.rotas_of(settings), facts.zone_of(settings)
         )
@@ -180,9 +182,8 @@ class AlarmSide:
         self._cameras.start(group, name, driver(name, choice.options))
 
     def _input_fault(self, name: str, what: str | None) -> None:
-        for endpoint, settings in self._settings.endpoints.items():
-            if settings.input == name:
-                self._shared.states.fault(endpoint, "input", what)
+        for endpoint in self._of_input.get(name, ()):
+            self._shared.states.fault(endpoint, "input", what)
 
     def _camera_fault(self, name: str, what: str | None) -> None:
         self._shared.states.fault(name, "camera", what)
@@ -204,7 +205,7 @@ class AlarmSide:
 
     def _paged_here(self, page: Page) -> None:
         """A page of our own to a group served here does not need the broker."""
-        if page.group in facts.serves_of(self._settings):
+        if page.group in self.responder.serves:
             self.responder.receive(page)
 
     def _own_incident(self, state: IncidentState) -> None:
@@ -244,6 +245,14 @@ class AlarmSide:
                 self._shared.states.input(name, None)
             else:
                 self._show_input(name)
+
+
+def _endpoints_by_input(settings: Settings) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, endpoint in settings.endpoints.items():
+        if endpoint.input is not None:
+            found.setdefault(endpoint.input, []).append(name)
+    return found
 
 
 def rules_of(settings: Settings) -> Rules:

@@ -6,7 +6,8 @@ Rules (contract, section 2 "Alarms and incidents"):
    decided as it comes. A decision is made at once: nothing is awaited within it, and the loop gets
    its turn after `SLICE` of them.
 2. At a start, incidents go on where the journal has them, under a new owner term; events that the
-   broker never had are published; pages without a receipt are sent again with their old ids.
+   broker never had are published; pages without a receipt are sent again with their old ids. A
+   journal that cannot be read then is taken up when it can (`recall`).
 3. An action off the wire counts only under its incident's own topic, and never if it is retained.
 4. Actions on incidents of other owners are theirs to answer.
 5. A journal that lags is waited for here, in the fair queue, and not in its own: only what may page
@@ -28,7 +29,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from gateway.alarm import held, snapshot, testing, wire
+from gateway.alarm import held, testing, wire
 from gateway.alarm.actions import Answer, Outcome
 from gateway.alarm.admission import Admission
 from gateway.alarm.choice import Chooser
@@ -48,8 +49,8 @@ from gateway.alarm.figures import Figures
 from gateway.alarm.incident import Effects
 from gateway.alarm.intake import Intake, Taken
 from gateway.alarm.journal import Kind, Row, Stored
+from gateway.alarm.recall import PATIENCE, Recalled, recall
 from gateway.alarm.saying import action_row
-from gateway.alarm.snapshot import Snapshot
 from gateway.errors import RemoteProtocolError, StorageError
 from gateway.link.messages import Action, IncidentState, decode, encode
 from gateway.link.topics import Topics
@@ -94,9 +95,7 @@ class Link(SendingLink, Protocol):
 class Memory(WritingMemory, Protocol):
     """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
 
-    async def open_incidents(self) -> tuple[Stored, ...]: ...
     async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
-    async def unpublished_signals(self) -> tuple[Stored, ...]: ...
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
 
 
@@ -174,21 +173,18 @@ class Desk:
         await self._ready.wait()
 
     async def run(self) -> None:
-        """Take up what the journal has, then serve until cancelled.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        opened, closed, events, guarded = await self._load()
-        shelved = await self._journal.standing(Kind.SHELVED)
+        """Take up what the journal has, then serve until cancelled."""
+        begun = self._clock.now().wall
+        recalled = await recall(self._journal, begun, self._counters)
         async with asyncio.TaskGroup() as tasks:
             self._clerk.begin(tasks)
             self._link.on_connection(self._connection_changed)
             self._link.subscribe(self._topics.action("+", "+"), self._action_arrived)
             try:
-                self._take_up(opened, closed, events)
-                self.intake.shelving.load(shelved, self._rules.sources, self._clock.now())
-                self._take_up_guards(guarded)
+                if recalled is not None:
+                    self._take_up(recalled)
+                else:
+                    tasks.create_task(self._recall_late(begun), name="alarm.recall")
                 self._ready.set()
                 self._decide_soon()
                 await asyncio.get_running_loop().create_future()
@@ -321,40 +317,27 @@ class Desk:
 
     # A start
 
-    async def _load(
-        self,
-    ) -> tuple[list[Snapshot], list[Snapshot], tuple[Stored, ...], tuple[Stored, ...]]:
-        """Open incidents, those closed within a day, events never published, and guards."""
-        since = self._clock.now().wall - KEEP_CLOSED
-        opened = self._readable(await self._journal.open_incidents())
-        closed = self._readable(await self._journal.closed_incidents(since))
-        events = await self._journal.unpublished_signals()
-        return opened, closed, events, await self._journal.standing(Kind.HELD)
+    async def _recall_late(self, begun: float) -> None:
+        """Rule 2, for a journal that could not be read at the start."""
+        while True:
+            await asyncio.sleep(PATIENCE)
+            recalled = await recall(self._journal, begun, self._counters, late=True)
+            if recalled is not None:
+                self._take_up(recalled)
+                return
 
-    def _readable(self, rows: Iterable[Stored]) -> list[Snapshot]:
-        found: dict[str, Snapshot] = {}
-        for row in rows:
-            try:
-                found[row.key] = snapshot.from_bytes(row.body)
-            except StorageError as error:
-                self._counters.add("alarm.incidents_unreadable")
-                _LOGGER.error("incident %s: %s; not taken up", row.key, error)
-        return list(found.values())
-
-    def _take_up(
-        self, opened: list[Snapshot], closed: list[Snapshot], events: tuple[Stored, ...]
-    ) -> None:
+    def _take_up(self, recalled: Recalled) -> None:
         now = self._clock.now()
         # The broker may never have had a closed one's last state; it has it for what is left.
         late = []
-        for one in closed:
+        for one in recalled.closed:
             left = KEEP_CLOSED - (now.wall - (one.record.closed or now.wall))
             if 1 <= left <= KEEP_CLOSED:
                 self._docket.restore(one.record, now, same_boot=False)
                 late.append((one.record, int(left)))
-        self._clerk.say_again(late, events)
+        self._clerk.say_again(late, recalled.events)
         changes: list[Change] = []
-        for one in opened:
+        for one in recalled.opened:
             same_boot = one.boot == self._identity.kernel_boot
             incident = self._docket.restore(one.record, now, same_boot=same_boot)
             _LOGGER.info("incident %s: taken up from the journal", incident.id)
@@ -365,6 +348,8 @@ class Desk:
         self._arm()
         if self._link.connected:
             self._clerk.reconnected()
+        self.intake.shelving.load(recalled.shelved, self._rules.sources, now)
+        self._take_up_guards(recalled.guards)
 
     def _take_up_guards(self, rows: Iterable[Stored]) -> None:
         """Rule 7."""
@@ -531,7 +516,10 @@ class Desk:
             return None
         changes, answer = done
         self._counters.add(f"alarm.actions_{answer.outcome}")
-        _LOGGER.info(
+        # A machine's receipts come by the thousand in a storm; what people do is worth a line.
+        level = logging.DEBUG if action.action == "receipt" else logging.INFO
+        _LOGGER.log(
+            level,
             "incident %s: %s by %s%s %s%s",
             action.incident,
             action.action,

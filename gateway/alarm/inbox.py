@@ -18,6 +18,7 @@ Rule 6. A closed incident is forgotten 24 h after we heard of it, like its retai
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -118,6 +119,8 @@ class Inbox:
         self._new_id = new_id
         self._known: dict[str, _Known] = {}
         self._sending: dict[str, _Sending] = {}
+        self._of_incident: dict[str, dict[str, _Sending]] = {}
+        self._due: list[tuple[float, str]] = []  # one entry at least for each that is being sent
         self._states: dict[str, IncidentState] = {}
         self._closed: dict[str, float] = {}
 
@@ -169,7 +172,7 @@ class Inbox:
 
     def withdraw(self, action: str) -> None:
         """Send it no more; it may have been applied, or may still be."""
-        self._sending.pop(action, None)
+        self._end(action)
 
     def state(self, state: IncidentState, now: Moment) -> list[Effect]:
         """An IncidentState has arrived, retained or not."""
@@ -196,19 +199,26 @@ class Inbox:
 
     def deadline(self) -> float | None:
         """When `tick` is next needed, on `Moment.elapsed`."""
-        return min((sending.due for sending in self._sending.values()), default=None)
+        while self._due:
+            due, action = self._due[0]
+            sending = self._sending.get(action)
+            if sending is not None and sending.due == due:
+                return due
+            heapq.heappop(self._due)  # it has ended, or begun anew
+        return None
 
     def tick(self, now: Moment) -> list[Effect]:
         """Send again what is due."""
         effects: list[Effect] = []
-        for sending in list(self._sending.values()):
-            if now.elapsed < sending.due:
-                continue
+        while (due := self.deadline()) is not None and due <= now.elapsed:
+            _, action = heapq.heappop(self._due)
+            sending = self._sending[action]
             if sending.until is not None and now.elapsed >= sending.until:
-                del self._sending[sending.action.id]
+                self._end(action)
                 continue
             # From now, not from what was due: a machine that slept does not send in bursts.
             sending.due = now.elapsed + REPEAT
+            heapq.heappush(self._due, (sending.due, action))
             effects.append(Send(sending.action))
         return effects
 
@@ -232,27 +242,36 @@ class Inbox:
         return self._begin(action, until, now)
 
     def _begin(self, action: Action, until: float | None, now: Moment) -> list[Effect]:
-        self._sending[action.id] = _Sending(action, now.elapsed + REPEAT, until)
+        sending = self._sending[action.id] = _Sending(action, now.elapsed + REPEAT, until)
+        self._of_incident.setdefault(action.incident, {})[action.id] = sending
+        heapq.heappush(self._due, (sending.due, action.id))
         state = self._states.get(action.incident)
         settled = [] if state is None else self._settle(state)
         return settled if action.id not in self._sending else [Send(action)]
 
     def _settle(self, state: IncidentState) -> list[Effect]:
         effects: list[Effect] = []
-        for sending in list(self._sending.values()):
+        for sending in tuple(self._of_incident.get(state.id, {}).values()):
             action = sending.action
-            if action.incident != state.id:
-                continue
             refused = None
             if state.refused is not None and state.refused.id == action.id:
                 refused = state.refused.reason
             elif action.id not in state.applied:
                 if sending.until is not None and state.state == "closed":
-                    del self._sending[action.id]
+                    self._end(action.id)
                 continue
-            del self._sending[action.id]
+            self._end(action.id)
             effects.append(Settled(action.id, refused, state))
         return effects
+
+    def _end(self, action: str) -> None:
+        """Send it no more."""
+        sending = self._sending.pop(action, None)
+        if sending is not None:
+            of_incident = self._of_incident[sending.action.incident]
+            del of_incident[action]
+            if not of_incident:
+                del self._of_incident[sending.action.incident]
 
     def _forget(self, now: Moment) -> None:
         """Drop what is past its time; both tables are in the order of their times, or nearly."""

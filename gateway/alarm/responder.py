@@ -273,6 +273,10 @@ class Responder:
             if levels is not None and not incoming.payload:
                 self._inbox.cleared(levels[1], levels[3])
                 return
+            if levels is not None and levels[3] == self._gateway:
+                held = self._inbox.find(levels[1])
+                if held is not None and held.owner == self._gateway:
+                    return  # our own words come back; `observe` was told before
             state = _state_of(levels, incoming.payload)
         except RemoteProtocolError as error:
             self._refused(incoming, error)

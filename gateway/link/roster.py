@@ -42,6 +42,10 @@ class Roster:
             del self._endpoints[gateway]
         return _named(before) != _named(state)
 
+    def knows(self, gateway: str, endpoint: str) -> bool:
+        """Whether an EndpointState of it was taken."""
+        return endpoint in self._endpoints.get(gateway, ())
+
     def clear(self) -> bool:
         """Forget everything: the broker was lost (rule 3); True if anything was known."""
         known = bool(self._status or self._endpoints)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -22,6 +23,8 @@ from typing import Any
 
 from gateway import __version__
 from gateway.alarm.journal import Journal, Kind, Row
+from gateway.alarm.journal_room import Room
+from gateway.alarm.picture_store import PictureStore
 from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, RosterFeed, broker
 from gateway.control.server import ControlServer
@@ -48,6 +51,9 @@ _SWITCH_INTERVAL = 0.0005
 Python's 5 ms are more than a turn of a busy loop, which gives the interpreter away at its end and
 takes it back at once; measured, the journal's thread then waited for seconds. With this it keeps up.
 """
+
+DISK_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""What a full or failing disk says. It stops no start: alarms go out, marked as not stored."""
 
 LONGEST_TURN = 5.0
 """Seconds without a turn of the event loop after which the watchdog is no longer fed."""
@@ -78,12 +84,16 @@ class Gateway:
         settings = self._settings
         data_dir = settings.data_dir
         with _locked(data_dir):
-            async with Journal(data_dir / "journal.db") as journal, broker(settings) as address:
+            path = data_dir / "journal.db"
+            room = Room(path, (PictureStore(data_dir / "pictures").give_way,))
+            async with Journal(path, room=room) as journal, broker(settings) as address:
                 await self._serve(journal, address)
 
     async def _serve(self, journal: Journal, address: BrokerAddress) -> None:
         settings = self._settings
         links = Connections.make(settings, address)
+        links.control.announce_storage(stores=journal.fault is None)
+        journal.on_fault(lambda fault: links.control.announce_storage(stores=fault is None))
         # On record; and the log's first, slower fsync is not the first press's.
         body = json.dumps({"version": __version__}).encode()
         journal.append_soon([Row(Kind.STARTED, links.boot, body)])
@@ -237,13 +247,17 @@ def _locked(data_dir: Path) -> Iterator[None]:
     """One gateway in one data folder.
 
     Raises:
-        StorageError: the folder cannot be made, or another gateway runs in it.
+        StorageError: there is no such folder and none can be made, or another gateway runs in it.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / "gateway.lock").open("a+", encoding="ascii")
     except OSError as error:
-        raise StorageError(f"data_dir {data_dir}: {error.strerror}") from error
+        if error.errno not in DISK_FAILS or not data_dir.is_dir():
+            raise StorageError(f"data_dir {data_dir}: {error.strerror}") from error
+        _LOGGER.error("data_dir %s: %s; starting without its lock", data_dir, error.strerror)
+        yield
+        return
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -252,7 +266,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
             raise StorageError(
                 f"another gateway (process {lock.read().strip() or 'unknown'}) runs in {data_dir}"
             ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        with contextlib.suppress(OSError):  # for people; the disk may be full
+            lock.truncate(0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
         yield

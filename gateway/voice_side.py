@@ -13,7 +13,7 @@ import numpy as np
 from gateway import pieces
 from gateway.control.protocol import AUDIO
 from gateway.control.server import Handler, RequestError, Session, WrongCall
-from gateway.errors import DriverUnavailable
+from gateway.errors import DriverUnavailable, StorageError
 from gateway.link.messages import IncidentState
 from gateway.link.roster import Roster
 from gateway.link.voice_link import VoiceLink
@@ -77,7 +77,6 @@ class VoiceSide:
 
         Raises:
             DriverUnavailable: a driver marked ``required`` cannot be loaded.
-            StorageError: the journal cannot be read.
         """
         shared = self._shared
         self._talkgroups = Talkgroups(
@@ -87,7 +86,7 @@ class VoiceSide:
             self._voice_link,
             self._roster,
             self._memory,
-            await self._memory.terms(),
+            await self._terms(),
             shared.counters,
             # Floor requests of this run are numbered after those of any run before.
             seq=int(shared.clock.now().wall),
@@ -99,6 +98,15 @@ class VoiceSide:
         group.create_task(self._keyer.run(), name="keyer")
         for name, endpoint in self._settings.endpoints.items():
             self._start_endpoint(group, name, endpoint)
+
+    async def _terms(self) -> Mapping[str, int]:
+        """The floor terms on disk; people who cannot speak would be worse than a term used again."""
+        try:
+            return await self._memory.terms()
+        except StorageError as error:
+            self._shared.counters.add("floor.terms_not_read")
+            _LOGGER.warning("the floor terms of earlier runs are not known: %s", error)
+            return {}
 
     async def settled(self) -> None:
         """Returns once every endpoint and the keyer are up or reported as faulted."""

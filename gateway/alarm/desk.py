@@ -106,6 +106,7 @@ class _Waiting:
     sighting: Sighting
     drill: bool
     done: Done
+    rows: tuple[Row, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -225,9 +226,14 @@ class Desk:
         self._admit(_Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
         return await raised
 
-    def report(self, sighting: Sighting) -> None:
-        """What the gateway itself has noticed; decided in its turn, like a driver's signal."""
-        self._admit(_Waiting(sighting, False, _nobody))
+    def report(
+        self, sighting: Sighting, rows: tuple[Row, ...] = (), done: Done | None = None
+    ) -> None:
+        """What the gateway itself has noticed; decided in its turn, like a driver's signal.
+
+        ``rows`` are stored in one unit with it.
+        """
+        self._admit(_Waiting(sighting, False, done or _nobody, rows))
 
     def look(self) -> None:
         """Something that `intake` holds has been changed from outside: look at its time again."""
@@ -407,7 +413,7 @@ class Desk:
     def _take_in(self, waiting: _Waiting, now: Moment) -> None:
         taken = self.intake.signal(waiting.sighting, now, drill=waiting.drill)
         own, *others = taken.sightings
-        rows = [*held.rows_of(taken.began, taken.ended), *taken.rows]
+        rows = [*waiting.rows, *held.rows_of(taken.began, taken.ended), *taken.rows]
         self._raise(own, now, drill=waiting.drill, done=waiting.done, rows=rows)
         for also in others:
             self._raise(also, now)

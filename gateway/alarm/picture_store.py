@@ -1,5 +1,7 @@
 """The folder of the incidents' pictures, so that retained ones can be published again. Blocking.
 
+A full disk is the journal's: `give_way` empties the folder, and nothing is kept below `KEEP_FREE`.
+
 One file for each incident, ``<incident>_<endpoint>_<closed>.jpg``: ``closed`` is ``open``, or the
 POSIX second of closing; the file's time of modification is when the picture was taken. It is a
 copy of what was sent, not the record of anything: it may be lost, and is bounded.
@@ -7,6 +9,8 @@ copy of what was sent, not the record of anything: it may be lost, and is bounde
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +20,10 @@ RETAINED_FOR = 86_400
 
 MAX_PICTURES = 500
 """Bound of the folder: 256 MB at the largest size. The oldest goes first."""
+
+
+KEEP_FREE = 64 * 1024 * 1024
+"""Bytes of the disk that pictures leave to the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ class PictureStore:
     def keep(self, shot: Shot, data: bytes) -> None:
         """Keep this picture as the incident's only one."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = os.statvfs(self._folder)
+        if status.f_bavail * status.f_frsize < KEEP_FREE:
+            raise OSError(errno.ENOSPC, "the disk is nearly full")
         path = self._folder / shot.filename
         new = path.with_suffix(".new")
         new.write_bytes(data)
@@ -77,6 +88,16 @@ class PictureStore:
         for shot in self.shots():
             if shot.expiry(wall) == 0:
                 (self._folder / shot.filename).unlink(missing_ok=True)
+
+    def give_way(self) -> int:
+        """Remove every picture; how many bytes that made free."""
+        freed = 0
+        for path in self._folder.glob("*.jpg"):
+            with contextlib.suppress(OSError):
+                size = path.stat().st_blocks * 512
+                path.unlink()
+                freed += size
+        return freed
 
     def _of(self, incident: str) -> list[Shot]:
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -15,6 +16,10 @@ from gateway.control.protocol import AUDIO, JSON, Frame, FrameReader
 from gateway.errors import BaiyingError, RemoteProtocolError
 
 _LOGGER = logging.getLogger(__name__)
+
+
+_RETRY_PAUSE = 5.0
+"""Seconds until a socket that could not be made is tried again."""
 
 
 class RequestError(BaiyingError):
@@ -78,22 +83,36 @@ class ControlServer:
     async def run(self) -> None:
         """Serve until cancelled; the socket is gone afterwards.
 
-        Raises:
-            OSError: the socket cannot be made.
+        Where it cannot be made (the disk is full, or fails), the gateway does its work without,
+        and it is tried again.
         """
-        self._path.unlink(missing_ok=True)  # a leftover of a killed gateway
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        mask = os.umask(0o177)  # mode 0600 from the first moment on
-        try:
-            listener.bind(_short(self._path))
-        finally:
-            os.umask(mask)
+        while True:
+            try:
+                listener = self._listener()
+                break
+            except OSError as error:
+                _LOGGER.error("control: no commands will be heard: %s", error)
+                await asyncio.sleep(_RETRY_PAUSE)
         server = await asyncio.start_unix_server(self._serve, sock=listener)
         try:
             async with server:
                 await server.serve_forever()
         finally:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def _listener(self) -> socket.socket:
+        self._path.unlink(missing_ok=True)  # a leftover of a killed gateway
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        mask = os.umask(0o177)  # mode 0600 from the first moment on
+        try:
+            listener.bind(_short(self._path))
+        except OSError:
+            listener.close()
+            raise
+        finally:
+            os.umask(mask)
+        return listener
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(reader, writer)

@@ -1,0 +1,84 @@
+"""What the journal knows of the runs before this one, as a desk takes it up at its start.
+
+A journal that cannot be read holds no start up: the desk serves without its memory, and takes it up
+once the disk answers. Then only what was stored before this run began is an earlier run's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.alarm import snapshot
+from gateway.alarm.docket import KEEP_CLOSED
+from gateway.alarm.journal_rows import Kind, Stored
+from gateway.alarm.snapshot import Snapshot
+from gateway.errors import StorageError
+from gateway.ops.counters import Counters
+
+_LOGGER = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that a start waits for the journal, and between two tries to read it."""
+
+
+class Memory(Protocol):
+    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+
+    async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
+    async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """What earlier runs left."""
+
+    opened: list[Snapshot]
+    closed: list[Snapshot]
+    """Within the last day."""
+    events: tuple[Stored, ...]
+    """Signals that the broker may not have."""
+    guards: tuple[Stored, ...]
+    """Those that were running."""
+    shelved: tuple[Stored, ...]
+
+
+async def recall(
+    journal: Memory, begun: float, counters: Counters, *, late: bool = False
+) -> Recalled | None:
+    """What earlier runs left for one that began at ``begun`` (POSIX seconds).
+
+    None while the journal cannot be read. ``late``: this run has stored something itself.
+    """
+
+    async def standing(kind: Kind) -> tuple[Stored, ...]:
+        rows = await journal.standing(kind)
+        return tuple(row for row in rows if row.wall < begun) if late else rows
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return Recalled(
+                opened=_readable(await standing(Kind.INCIDENT), counters),
+                closed=_readable(await journal.closed_incidents(begun - KEEP_CLOSED), counters),
+                events=await standing(Kind.SIGNAL),
+                guards=await standing(Kind.HELD),
+                shelved=await standing(Kind.SHELVED),
+            )
+    except (StorageError, TimeoutError) as error:
+        why = str(error) or f"no answer within {PATIENCE} s"
+        _LOGGER.error("what earlier runs left is not known yet: %s", why)
+        return None
+
+
+def _readable(rows: Iterable[Stored], counters: Counters) -> list[Snapshot]:
+    found: dict[str, Snapshot] = {}
+    for row in rows:
+        try:
+            found[row.key] = snapshot.from_bytes(row.body)
+        except StorageError as error:
+            counters.add("alarm.incidents_unreadable")
+            _LOGGER.error("incident %s: %s; not taken up", row.key, error)
+    return list(found.values())

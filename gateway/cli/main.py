@@ -221,15 +221,43 @@ def press(
 @app.command()
 def report(
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Only from this RFC 3339 time on.")
+        str | None,
+        typer.Option("--since", metavar="TIME", help="What was raised from this RFC 3339 time on."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="And before this one.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="Also divided by class, street, grid, site, plan, category, source, group or month;"
+            " may be given several times.",
+        ),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="text, json, csv or html.")] = "text",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it to this file.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Count incidents and their clocks, from the journal alone; the gateway need not run."""
+    """Count incidents and their clocks, from the journal alone; the gateway need not run.
+
+    `--format html` makes one page with plots that needs nothing else; `csv` has one row for each
+    incident.
+    """
+    from gateway.cli.report import Format
     from gateway.cli.report import report as make_report
 
-    raise typer.Exit(make_report(config, since=since, as_json=json))
+    try:
+        chosen = Format.JSON if json else Format(form)
+    except ValueError:
+        raise typer.BadParameter(f"{form} is none of text, json, csv, html") from None
+    raise typer.Exit(
+        make_report(config, since=since, until=until, by=tuple(by or ()), form=chosen, out=out)
+    )
 
 
 @app.command()

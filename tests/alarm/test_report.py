@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.alarm import report as report_module
+from gateway.alarm import report_figures
 from gateway.alarm.journal import Journal, Kind, Row, Stored
 from gateway.alarm.report import report
 from gateway.cli.live import CallError
+from gateway.cli.report import Format
 from gateway.cli.report import report as report_command
 from gateway.errors import ConfigError, StorageError
 from gateway.link.messages import AlarmEvent, Breach, GroupState, IncidentState
@@ -258,7 +259,7 @@ def filled(config: Path) -> Path:
 
 
 def test_the_report_is_printed_for_people(filled: Path, capsys):
-    assert report_command(filled, since=None, as_json=False) == 0
+    assert report_command(filled, since=None, form=Format.TEXT) == 0
     text = capsys.readouterr().out
     assert "signals: alarm 1" in text
     assert "closed: 1 (50.0%; target 98%)" in text
@@ -267,14 +268,14 @@ def test_the_report_is_printed_for_people(filled: Path, capsys):
 
 
 def test_the_report_is_printed_for_machines(filled: Path, capsys):
-    assert report_command(filled, since=at(0.0), as_json=True) == 0
+    assert report_command(filled, since=at(0.0), form=Format.JSON) == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["v"], made["since"], made["real"]["incidents"]) == (1, at(0.0), 2)
-    assert made["real"]["clocks"]["arrived"]["target"] == report_module.RESPONSE_TARGET
+    assert made["real"]["clocks"]["arrived"]["target"] == report_figures.RESPONSE_TARGET
     assert [one["id"] for one in made["incidents"]] == [INCIDENT, OTHER]
     assert made["incidents"][0]["times"]["closed"] == at(290.0)
     assert made["incidents"][0]["groups"]["police"]["acked"] == at(20.0)
-    assert report_command(filled, since=at(1.0), as_json=True) == 0
+    assert report_command(filled, since=at(1.0), form=Format.JSON) == 0
     assert json.loads(capsys.readouterr().out)["real"]["incidents"] == 0
 
 
@@ -282,7 +283,9 @@ def test_a_report_while_the_gateway_runs(filled: Path, capsys):
     async def run() -> None:
         async with Journal(filled.parent / "here" / "journal.db") as journal:
             await journal.append([Row("note", "k", b"")])
-            assert await asyncio.to_thread(report_command, filled, since=None, as_json=True) == 0
+            assert (
+                await asyncio.to_thread(report_command, filled, since=None, form=Format.JSON) == 0
+            )
             assert json.loads(capsys.readouterr().out)["rows"] == 9
 
     asyncio.run(run())
@@ -291,11 +294,11 @@ def test_a_report_while_the_gateway_runs(filled: Path, capsys):
 @pytest.mark.parametrize("since", ["yesterday", "2026-11-24T05:45:00"])
 def test_a_time_that_is_none_is_the_callers_mistake(filled: Path, since: str):
     with pytest.raises(CallError, match="2026-11-24T05:45:00Z"):
-        report_command(filled, since=since, as_json=False)
+        report_command(filled, since=since, form=Format.TEXT)
 
 
 def test_without_a_journal_there_is_no_report(config: Path):
     with pytest.raises(StorageError):
-        report_command(config, since=None, as_json=False)
+        report_command(config, since=None, form=Format.TEXT)
     with pytest.raises(ConfigError):
-        report_command(config.with_name("none.yaml"), since=None, as_json=False)
+        report_command(config.with_name("none.yaml"), since=None, form=Format.TEXT)

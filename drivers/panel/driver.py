@@ -65,7 +65,7 @@ class PanelInput:
         options = self._options
         try:
             port = serial.Serial(
-                options.port,
+                str(options.port),
                 options.baud_rate,
                 bytesize=options.data_bits,
                 parity=_PARITIES[options.parity],

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
 
 from gateway.ports import AlarmSignal
 
@@ -22,7 +23,7 @@ class PanelOptions:
 
     protocol: Literal["surgard"] = "surgard"
     """What the receiver speaks: ``surgard`` is the Sur-Gard MLR2 family, Contact ID and SIA lines."""
-    port: Annotated[str, MinLen(1)]
+    port: Path
     """Device of the serial line, best a stable name under /dev/serial/by-id."""
     baud_rate: Annotated[int, Ge(50), Le(4_000_000)] = 9600
     """Bits per second: 9600 for MLR2000, 19200 for MLR2E, 1200 for MLR2-DV."""
@@ -33,8 +34,12 @@ class PanelOptions:
     stop_bits: Literal[1, 2] = 1
     """Stop bits of a character."""
 
+    def __post_init__(self) -> None:
+        if self.port == Path():
+            raise ValueError("no device is named; write for example /dev/ttyUSB0")
+
     def occupies(self) -> Iterable[str]:
-        return (self.port,)
+        return (str(self.port),)
 
     def meaning_of(self, code: str) -> AlarmSignal | None:
         """What an event code (``E120``, ``R401``, ``PA``) says; None where it is none."""

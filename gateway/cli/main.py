@@ -16,6 +16,7 @@ import typer
 
 from gateway import __version__
 from gateway.cli import incident
+from gateway.cli.simulate import command as simulate
 from gateway.cli.words import ByOption, ConfigOption, JsonOption, who
 from gateway.errors import BaiyingError, ConfigError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
     epilog=_EPILOG,
 )
 app.add_typer(incident.app, name="incident")
+app.add_typer(simulate.app, name="simulate")
 
 
 def _version(wanted: bool) -> None:

@@ -74,7 +74,7 @@ def _nothing_has(
 ) -> Iterator[Finding]:
     for key, known in have.items():
         for value in getattr(asked, _attribute(key)):
-            if value not in known:
+            if value not in known and value != plans.AT_SITE:
                 what = f"no {kind} has the {key} {value!r}"
                 yield Finding((*loc, key), what, suggestion(value, known), warning=True)
 

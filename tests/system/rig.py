@@ -89,9 +89,10 @@ def baiying(*words, cwd=None, within=20.0):
 class Gateway:
     """`baiying run` on one file; a context manager. ``log`` holds all of its runs."""
 
-    def __init__(self, config):
+    def __init__(self, config, environment=None):
         self.config = config
         self.log = config.with_suffix(".log")
+        self.environment = environment
         self.process = None
         self._said_before = 0
 
@@ -121,6 +122,7 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self.environment,
                 start_new_session=True,
             )
         if ready:

@@ -1,16 +1,16 @@
 """The journal's tables, and how those of an older version become today's. Blocking; used from threads.
 
 ``events`` is append-only: triggers refuse UPDATE and REPLACE, a seq that is not the next one, and
-DELETE beyond the newest anchor. They guard against mistakes of programs; against somebody who may
+DELETE of what is not archived. They guard against mistakes of programs; against somebody who may
 write the file there is the hash chain (`gateway.alarm.journal_chain`).
 
-``anchors`` says up to where rows were moved out of the file (or dropped), and the chain's hash
-there. Rows before it that something open still needs stay; of these, ``kept`` has the hash before.
+``anchor`` says up to where rows have moved to archives, and the chain's hash there: the rows after
+it go on from it without a gap. Of the rows up to it, only those are left that something open still
+needs; for each of these, ``kept`` has the hash of the row before it, which went.
 
 ``standing`` is derived from ``events`` by triggers in the same transaction (what a restart needs,
 without reading years of history), after ``rules`` (which kind stands, and which kind ends which);
-it is built anew when they change. ``terms`` holds the
-highest term of each floor controller.
+it is built anew when they change. ``terms`` holds the highest term of each floor controller.
 """
 
 from __future__ import annotations
@@ -59,31 +59,28 @@ _TERMS = """
 CREATE TABLE terms (talkgroup TEXT PRIMARY KEY, term INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 _ARCHIVING = """
-CREATE TABLE anchors (
-  seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, wall REAL NOT NULL, archive TEXT
+CREATE TABLE anchor (
+  one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL
 ) STRICT;
+INSERT INTO anchor VALUES (1, 0, zeroblob(32));
 CREATE TABLE kept (seq INTEGER PRIMARY KEY, before BLOB NOT NULL) STRICT;
 """
 _GUARDS = """
 CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events
   BEGIN SELECT raise(ABORT, 'events is append-only'); END;
 CREATE TRIGGER events_refuse_delete BEFORE DELETE ON events
-  WHEN OLD.seq > coalesce((SELECT max(seq) FROM anchors), 0)
+  WHEN OLD.seq > (SELECT seq FROM anchor)
   BEGIN SELECT raise(ABORT, 'events is append-only'); END;
 CREATE TRIGGER events_refuse_other_seq BEFORE INSERT ON events
   WHEN NEW.seq IS NOT 1 + coalesce((SELECT max(seq) FROM events), 0)
   BEGIN SELECT raise(ABORT, 'events is append-only'); END;
-CREATE TRIGGER anchors_refuse_other BEFORE INSERT ON anchors
-  WHEN NEW.seq <= coalesce((SELECT max(seq) FROM anchors), 0)
+CREATE TRIGGER anchor_refuse_other BEFORE UPDATE ON anchor
+  WHEN NEW.seq <= OLD.seq
     OR NOT EXISTS (SELECT 1 FROM events WHERE seq = NEW.seq AND hash = NEW.hash)
   BEGIN SELECT raise(ABORT, 'an anchor is a row of events'); END;
-CREATE TRIGGER anchors_refuse_update BEFORE UPDATE ON anchors
-  BEGIN SELECT raise(ABORT, 'anchors is append-only'); END;
-CREATE TRIGGER anchors_refuse_delete BEFORE DELETE ON anchors
-  BEGIN SELECT raise(ABORT, 'anchors is append-only'); END;
+CREATE TRIGGER anchor_refuse_delete BEFORE DELETE ON anchor
+  BEGIN SELECT raise(ABORT, 'an anchor stays'); END;
 """
-
-
 _FOLLOWING = """
 CREATE TRIGGER events_stand AFTER INSERT ON events
   WHEN NEW.kind = (SELECT stands FROM rules WHERE kind = NEW.kind)

@@ -238,14 +238,15 @@ def test_what_stands_is_what_the_events_say(steps, tmp_path_factory):
         "REPLACE INTO events SELECT 1, 0, 'note', 'forged', x'', x''",
         "INSERT INTO events VALUES (NULL, 0, 'note', 'forged', x'', x'')",
         "INSERT INTO events VALUES (3, 0, 'note', 'a gap', x'', x'')",
-        "INSERT INTO anchors VALUES (1, x'00', 0, NULL)",
+        "UPDATE anchor SET seq = 1, hash = x'00'",
+        "DELETE FROM anchor",
     ],
 )
 async def test_a_stored_row_cannot_be_changed_or_removed(path: Path, statement: str):
     async with Journal(path) as journal:
         await journal.append([Row("note", "k", b"kept")])
     connection = sqlite3.connect(path)
-    with pytest.raises(sqlite3.IntegrityError, match=r"append-only|an anchor is"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"append-only|an anchor"):
         connection.execute(statement)
     connection.close()
     assert [row.body for row in scan(path, 0, math.inf)] == [b"kept"]

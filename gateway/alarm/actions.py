@@ -16,10 +16,12 @@ Rule 6. ``escalate`` starts the next level now, or the later one that it names. 
 Rule 7. ``close`` needs a disposition (of the configured list, if there is one) and no latched input,
         and is refused with what is missing. The disposition says what the alarm itself was (its
         verdict: true, false, test, unknown), unless the action says otherwise.
-Rule 8. A group that declines is passed over: whoever comes next is called at once.
+Rule 8. A group that declines is passed over: whoever comes next is called at once. Declining twice
+        calls nobody more.
 Rule 9. ``hand_over`` names who has the incident from now on, or, with a group, who has it there. Any
         action may carry a note, which is kept.
-Rule 10. ``merge`` closes the incident into another one of the same owner, which goes on for both.
+Rule 10. ``merge`` closes the incident into another one of the same owner, which goes on for both
+        (`gateway.alarm.merging`).
 """
 
 from __future__ import annotations
@@ -28,9 +30,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gateway.alarm import delivery
+from gateway.alarm import delivery, merging
 from gateway.alarm.incident import MAX_APPLIED, NOTHING, Effects, Incident
-from gateway.alarm.record import STANDING, WORKING, IncidentRecord, Progress, State
+from gateway.alarm.record import (
+    CALLED,
+    MAX_NAME,
+    STANDING,
+    WORKING,
+    IncidentRecord,
+    Progress,
+    State,
+    cut,
+)
 from gateway.link.messages import Action
 from gateway.moment import Moment
 
@@ -95,7 +106,7 @@ def merge(
         return Answer(Outcome.REFUSED, reason, incident.refuse(action.id, reason, now)), NOTHING
     assert into is not None
     other = into.record
-    into.absorb(before, now)
+    merging.absorb(into, before, now)
     incident.resolve()
     incident.update(
         state=State.CLOSED,
@@ -112,24 +123,12 @@ def merge(
 def _no_merge(record: IncidentRecord, into: Incident | None, action: Action) -> str | None:
     """Why the incident of ``record`` cannot go on in ``into``."""
     if record.state is State.CLOSED:
-        return "the incident is closed"
+        return _closed(record)
     if not isinstance(action.into, str):
         return "a merge must name the incident that goes on"
     if into is None:
         return f"incident {action.into} is not owned by this gateway"
-    if into.id == record.case.id:
-        return "an incident cannot be merged into itself"
-    if into.record.state is State.CLOSED:
-        return f"incident {into.id} is closed"
-    if into.record.state is State.RESOLVED and record.state is not State.RESOLVED:
-        return f"incident {into.id} is resolved and this one is not; merge it the other way"
-    if into.record.case.drill != record.case.drill:
-        return "a drill and a real alarm never share an incident"
-    if into.record.case.quiet and not record.case.quiet:
-        return (
-            f"incident {into.id} is of category {into.record.case.category}; merge it the other way"
-        )
-    return None
+    return merging.why_not(record, into.record)
 
 
 def _applied(incident: Incident, action: Action, before: IncidentRecord, now: Moment) -> Answer:
@@ -164,12 +163,18 @@ def _refusal(
     """Do it, or say why not."""
     state = incident.record.state
     if state is State.CLOSED:
-        return "the incident is closed"
+        return _closed(incident.record)
     if action.action == "close":
         return _close(incident, action, now, dispositions)
     if state is State.RESOLVED and action.action not in _ALLOWED_WHEN_RESOLVED:
         return "the incident is resolved"
     return _DEEDS[action.action](incident, action, now)
+
+
+def _closed(record: IncidentRecord) -> str:
+    if record.merged_into is None:
+        return "the incident is closed"
+    return f"the incident is closed; it goes on in {record.merged_into}"
 
 
 def _receipt(incident: Incident, action: Action, now: Moment) -> str | None:
@@ -213,7 +218,7 @@ def _forward(to: Progress) -> Callable[[Incident, Action, Moment], str | None]:
             state=to,
             acked=now.wall if group.acked is None else group.acked,
             arrived=now.wall if to is Progress.ON_SCENE else group.arrived,
-            by=action.by,
+            by=cut(action.by, MAX_NAME),
             ack_due=None if expires is None else now.elapsed + expires,
         )
         incident.update(pages=delivery.stop(incident.record.pages, (action.group,)))
@@ -237,7 +242,7 @@ def _unack(incident: Incident, action: Action, now: Moment) -> str | None:
     if state not in WORKING:
         return f"group {action.group} has no ack that stands"
     incident.page(action.group, now)
-    incident.update_group(action.group, by=action.by)
+    incident.update_group(action.group, by=cut(action.by, MAX_NAME))
     incident.settle(now)
     return None
 
@@ -247,19 +252,23 @@ def _decline(incident: Incident, action: Action, now: Moment) -> str | None:
     if reason is not None:
         return reason
     assert action.group is not None
-    if incident.record.groups[action.group].state is Progress.HANDLED:
+    state = incident.record.groups[action.group].state
+    if state is Progress.HANDLED:
         return f"group {action.group} has handled it"
+    if state is Progress.DECLINED:
+        return None
     incident.update_group(
         action.group,
         state=Progress.DECLINED,
         acked=None,
         arrived=None,
-        by=action.by,
+        by=cut(action.by, MAX_NAME),
         ack_due=None,
     )
     incident.update(pages=delivery.stop(incident.record.pages, (action.group,)))
     incident.settle(now)
-    incident.pass_on(action.group, now)
+    if state is not Progress.STOOD_DOWN:
+        incident.pass_on(action.group, now)
     return None
 
 
@@ -282,18 +291,19 @@ def _escalate(incident: Incident, action: Action, now: Moment) -> str | None:
 def _hand_over(incident: Incident, action: Action, _now: Moment) -> str | None:
     if not isinstance(action.to, str) or not action.to.strip():
         return "a hand-over must say to whom"
+    to = cut(action.to.strip(), MAX_NAME)
     if action.group is None:
-        incident.update(handler=action.to.strip())
+        incident.update(handler=to)
         return None
     reason = _no_group(incident, action)
     if reason is None:
-        incident.update_group(action.group, by=action.to.strip())
+        incident.update_group(action.group, by=to)
     return reason
 
 
 def _cancel(incident: Incident, _action: Action, _now: Moment) -> str | None:
     incident.resolve()
-    over = WORKING | {Progress.PAGED, Progress.RECEIVED}
+    over = WORKING | CALLED
     groups = {
         name: replace(group, state=Progress.STOOD_DOWN) if group.state in over else group
         for name, group in incident.record.groups.items()
@@ -321,6 +331,7 @@ def _close(
 ) -> str | None:
     missing = []
     disposition = action.disposition if isinstance(action.disposition, str) else ""
+    disposition = cut(disposition, MAX_NAME)
     if not disposition.strip():
         missing.append("a disposition is missing")
     elif dispositions is not None and disposition not in dispositions:

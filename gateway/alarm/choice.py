@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Groups to call, with the party of each, and in words whom the level wanted and did not get."""
+    """Groups to call, with the party of each, and in words whom the level wanted and did not get.
+
+    Each shortfall begins with the level's name and a colon.
+    """
 
     groups: Mapping[str, str] = field(default_factory=dict)
     shortfalls: tuple[str, ...] = ()

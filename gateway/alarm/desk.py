@@ -44,11 +44,13 @@ from gateway.alarm.contact import (
     understand,
 )
 from gateway.alarm.dispatch import Link as SendingLink
-from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Order, Rules
+from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
 from gateway.alarm.figures import Figures
 from gateway.alarm.incident import Effects
 from gateway.alarm.intake import Intake, Taken
 from gateway.alarm.journal import Kind, Row, Stored
+from gateway.alarm.order import Order
+from gateway.alarm.plan import SourceFacts
 from gateway.alarm.recall import PATIENCE, Recalled, recall
 from gateway.alarm.saying import action_row
 from gateway.errors import RemoteProtocolError, StorageError
@@ -235,9 +237,12 @@ class Desk:
         """
         self._admit(_Waiting(sighting, False, done or _nobody, rows))
 
-    def look(self) -> None:
-        """Something that `intake` holds has been changed from outside: look at its time again."""
-        self._take(self.intake.tick(self._clock.now()), self._clock.now())
+    def source_of(self, endpoint: str) -> SourceFacts | None:
+        """What alarms know of an endpoint."""
+        return self._rules.sources.get(endpoint)
+
+    def arm(self) -> None:
+        """Look at the time of `intake` again: what it holds was changed from outside."""
         self._arm()
 
     def problem_with(self, order: Order) -> str | None:
@@ -256,6 +261,7 @@ class Desk:
         await self._ready.wait()
         now = self._clock.now()
         source = self._rules.sources.get(order.endpoint or "")
+        order = order.at(source)
         sighting = Sighting(
             source=source,
             subject=order.endpoint or order.site,

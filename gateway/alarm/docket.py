@@ -15,7 +15,8 @@ Rule 5. New rules (a reload) are for new incidents. One that runs keeps its plan
 Rule 6. A closed incident is kept for a day, to refuse what comes late; then it is forgotten.
         What is shelved, and a press of a walk test, raises nothing.
 Rule 7. What a person raises by hand opens an incident like a signal; where its endpoint has one that is
-        not closed it joins that.
+        not closed it joins that, with what was said as a note. Without an endpoint it always opens one
+        of its own: a person knows whether it is something else, and can merge.
 Rule 8. Where an incident was merged into another, later signals of its endpoint belong to that one.
 """
 
@@ -33,7 +34,8 @@ from gateway.alarm.choice import Chooser, Nobody
 from gateway.alarm.contact import Contact, Directory, Sighting
 from gateway.alarm.folding import FlappingRule
 from gateway.alarm.incident import Effects, Incident
-from gateway.alarm.levels import Groups, level_groups, quorum, spared_groups
+from gateway.alarm.levels import Groups, steps_of
+from gateway.alarm.order import Order
 from gateway.alarm.plan import (
     DEFAULT_TARGETS,
     SUPERVISION,
@@ -46,7 +48,7 @@ from gateway.alarm.plan import (
     select,
     severity_of,
 )
-from gateway.alarm.record import Case, IncidentRecord, State, Step
+from gateway.alarm.record import Case, IncidentRecord, State
 from gateway.link.messages import Action
 from gateway.moment import Moment
 from gateway.ports import SignalKind
@@ -70,24 +72,6 @@ class Rules:
     dispositions: Mapping[str, str] | None = None
     flapping: FlappingRule = field(default_factory=FlappingRule)
     zone: tzinfo | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a person raises by hand, at a site or an endpoint of it (a camera too).
-
-    ``plan`` names the plan to use; None takes the first that matches.
-    """
-
-    site: str
-    endpoint: str | None = None
-    category: str | None = None
-    code: str | None = None
-    plan: str | None = None
-    text: str | None = None
-    by: str | None = None
-    drill: bool = False
-    covert: bool = False
 
 
 Change = tuple[Incident, Effects]
@@ -157,10 +141,13 @@ class Docket:
     def raise_by_hand(self, order: Order, now: Moment) -> list[Change]:
         """Rule 7. ``order.site`` and a named plan must be configured; an unknown endpoint is none."""
         source = self._rules.sources.get(order.endpoint or "")
-        subject = source.endpoint if source else f"{order.site}:by-hand:{order.category or ''}"
+        order = order.at(source)
+        subject = source.endpoint if source else f"{order.site}:{self._new_id()}"
         current = self._current.get((subject, False, order.drill))
         if current is not None:
-            return [self._done(current, current.alarm(None, latch=False, now=now))]
+            remark = (order.by or "", order.text) if order.text else None
+            joined = current.alarm(None, latch=False, now=now, remark=remark)
+            return [self._done(current, joined)]
         site = self._rules.sites[order.site]
         plan = next((one for one in self._rules.plans if one.name == order.plan), None)
         if order.plan is None:
@@ -208,17 +195,30 @@ class Docket:
 
     def orphaned(self, now: Moment) -> list[Change]:
         """What the incidents of endpoints that are not configured (any more) become."""
+
+        def gone(subject: str) -> bool:
+            """Whether it names an endpoint that there is not; other subjects have a colon."""
+            return ":" not in subject and subject not in self._rules.sources
+
         changes = [
-            self._done(one, one.input_gone(now))
+            self._done(one, one.input_gone(gone, now))
             for one in {one.id: one for one in self._current.values()}.values()
-            if one.record.case.endpoint is not None
-            and one.record.case.endpoint not in self._rules.sources
         ]
         return [change for change in changes if change[1].changed]
 
-    def restore(self, record: IncidentRecord, now: Moment, *, same_boot: bool) -> Incident:
-        """An incident from the journal; see `Incident.restored`."""
-        incident = Incident.restored(record, now, self._new_id, self._chooser, same_boot=same_boot)
+    def restore(
+        self, record: IncidentRecord, now: Moment, *, same_boot: bool, above: int = 0
+    ) -> Incident:
+        """An incident from the journal, or of another gateway, is ours; see `Incident.restored`."""
+        incident = Incident.restored(
+            record,
+            now,
+            self._new_id,
+            self._chooser,
+            same_boot=same_boot,
+            owner=self._owner,
+            above=above,
+        )
         self._incidents[incident.id] = incident
         if record.state is State.CLOSED:
             closed = record.saved.wall if record.closed is None else record.closed
@@ -317,7 +317,7 @@ class Docket:
         by: str | None = None,
     ) -> Case:
         groups = self._groups
-        steps = _steps(plan, groups, site, drill=drill) if plan else ()
+        steps = steps_of(plan, groups, site, drill=drill) if plan else ()
         called = steps[-1].groups if steps else ()
         return Case(
             id=self._new_id(),
@@ -352,8 +352,10 @@ class Docket:
         return incident, effects
 
     def _make_current(self, incident: Incident) -> None:
-        for key in _keys_of(incident.record):
-            self._current[key] = incident
+        own, *merged = _keys_of(incident.record)
+        self._current[own] = incident
+        for key in merged:
+            self._current.setdefault(key, incident)
 
     def _arm(self, incident: Incident) -> None:
         due = incident.deadline()
@@ -381,19 +383,3 @@ def _contact_in(incident: Incident, sighting: Sighting) -> Contact:
     """The contact of a signal as the incident knows it."""
     own = incident.record.case.subject == sighting.subject
     return sighting.contact if own else replace(sighting.contact, of=sighting.subject)
-
-
-def _steps(plan: Plan, groups: Groups, site: SiteFacts | None, *, drill: bool) -> tuple[Step, ...]:
-    return tuple(
-        Step(
-            name=level.name,
-            groups=level_groups(plan, index, groups, site, drill=drill),
-            spared=spared_groups(level, groups, site) if drill else (),
-            patch=level.patch,
-            quorum=quorum(plan, index),
-            ack_within=level.ack_within,
-            rotas=level.page_rota,
-            nearest=level.nearest,
-        )
-        for index, level in enumerate(plan.levels)
-    )

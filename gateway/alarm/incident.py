@@ -16,7 +16,8 @@ Rule 6.  It is resolved once a group has handled it and none is acked, en route 
          ``cancel``, which stands the groups down. Nobody is paged any more.
 Rule 7.  A latching alarm latches it. A restore is recorded; only ``reset`` after it clears the latch.
 Rule 8.  An alarm that joins a resolved one opens it again at level 1 and pages again: earlier acks
-         stand no longer, and groups of later levels are stood down.
+         stand no longer, groups of later levels are stood down, and rotas and ``nearest`` are asked
+         anew.
 Rule 9.  It closes only by ``close`` with a disposition and without a latch; then nothing changes it.
 Rule 10. The first level reached that patches opens the talkgroup ``incident-<id>``, for good.
 Rule 11. Every visible change is a publication with the next ``seq``; so is a refusal, which the
@@ -29,8 +30,8 @@ Rule 14. The clocks of the plan's targets run from the raising, or from the alar
          until a group is so far; a later stage stops the earlier ones' clocks too. One that runs out
          is a breach, once. Quiet incidents have none.
 Rule 15. An incident of silence is resolved by the restore: what was silent is heard again.
-Rule 16. What is merged into it goes on in it: latch, contacts, endpoints, notes and groups. An ack
-         that stands there stands here; whoever was called there and has not acked is called here.
+Rule 16. What is merged into it goes on in it (`gateway.alarm.merging`).
+Rule 17. A group that is stood down is not called: it counts for no quorum, and may be chosen again.
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.alarm import delivery
+from gateway.alarm import deadlines, delivery
 from gateway.alarm.choice import Choice, Chooser, Nobody
 from gateway.alarm.contact import Contact
 from gateway.alarm.plan import SUPERVISION
 from gateway.alarm.record import (
-    STAGE_OF,
+    MAX_NAME,
+    MAX_TEXT,
     STANDING,
     WORKING,
     BreachRecord,
@@ -54,9 +56,9 @@ from gateway.alarm.record import (
     PageRecord,
     Progress,
     RefusedRecord,
-    Stage,
     State,
     Step,
+    cut,
 )
 from gateway.moment import Moment
 
@@ -126,7 +128,7 @@ class Incident:
             latched=latch,
             owner=owner,
             seq=1,
-            clocks=_clocks(case, now),
+            clocks=deadlines.clocks(case, now),
         )
         incident = cls(record, new_id, chooser)
         incident.begin_level(0, now)
@@ -141,22 +143,28 @@ class Incident:
         chooser: Chooser | None = None,
         *,
         same_boot: bool,
+        owner: str | None = None,
+        above: int = 0,
     ) -> Incident:
         """An incident as the journal has it, owned anew: timers go on where they were.
 
-        Within one boot of the kernel deadlines are comparable; after a reboot the wall clock
-        carries them over, and a wall clock that was set back lengthens none past its full time.
+        ``owner`` has it from now on (None: whoever had it), under a term above the record's and
+        ``above``. Within one boot of one kernel deadlines are comparable; else the wall clock carries
+        them over, and a wall clock that was set back lengthens none past its full time.
         """
         if record.state is State.CLOSED:
             return cls(record, new_id, chooser)
         if not same_boot:
-            record = _carried_over(record, now)
+            record = deadlines.carried_over(record, now)
         # A publication after the stored one may be out; a new term is above whatever it was.
-        return cls(
-            replace(record, owner_term=record.owner_term + 1, seq=record.seq + 1, saved=now),
-            new_id,
-            chooser,
+        owned = replace(
+            record,
+            owner=owner or record.owner,
+            owner_term=max(record.owner_term, above) + 1,
+            seq=record.seq + 1,
+            saved=now,
         )
+        return cls(owned, new_id, chooser)
 
     @property
     def record(self) -> IncidentRecord:
@@ -173,14 +181,26 @@ class Incident:
         candidates += [group.ack_due for group in one.groups.values()]
         return min((due for due in candidates if due is not None), default=None)
 
-    def alarm(self, contact: Contact | None, *, latch: bool, now: Moment) -> Effects:
-        """A further alarm of the endpoint (rules 7 and 8); ``contact`` None: a person says so."""
+    def alarm(
+        self,
+        contact: Contact | None,
+        *,
+        latch: bool,
+        now: Moment,
+        remark: tuple[str, str] | None = None,
+    ) -> Effects:
+        """A further alarm of the endpoint (rules 7 and 8); ``contact`` None: a person says so.
+
+        ``remark``: who says it, and what.
+        """
         before = self._record
         if before.state is State.CLOSED:
             return NOTHING
         if contact is not None and contact not in before.active:
             self.update(active=(*before.active, contact))
         self.update(latched=before.latched or latch)
+        if remark is not None:
+            self.note(*remark, now)
         if before.state is State.RESOLVED:
             stood_down = {
                 name: replace(
@@ -188,8 +208,8 @@ class Incident:
                 )
                 for name, group in before.groups.items()
             }
-            clocks = _clocks(before.case, now)
-            self.update(state=State.OPEN, groups=stood_down, clocks=clocks, reached={})
+            clocks = deadlines.clocks(before.case, now)
+            self.update(state=State.OPEN, groups=stood_down, chosen={}, clocks=clocks, reached={})
             self.begin_level(0, now)
         return self.effects(before, now)
 
@@ -203,11 +223,15 @@ class Incident:
                 self.resolve()
         return self.effects(before, now)
 
-    def input_gone(self, now: Moment) -> Effects:
-        """The endpoint is no longer configured: nothing of it can be restored, or be in alarm."""
+    def input_gone(self, gone: Callable[[str], bool], now: Moment) -> Effects:
+        """Endpoints are no longer configured: nothing of them can be restored, or be in alarm.
+
+        ``gone`` says of a subject whether it is one of them.
+        """
         before = self._record
         if before.state is not State.CLOSED:
-            self.update(active=())
+            own = before.case.subject
+            self.update(active=tuple(one for one in before.active if not gone(one.of or own)))
         return self.effects(before, now)
 
     def tick(self, now: Moment) -> Effects:
@@ -225,7 +249,7 @@ class Incident:
         for stage, runs_out in before.clocks.items():
             if runs_out <= now.elapsed and stage in self._record.clocks:
                 self._breach(stage, now)
-                self.update(clocks=_without(self._record.clocks, stage))
+                self.update(clocks=deadlines.without(self._record.clocks, stage))
         # Asked of the newest record: an ack that expired has started the timer anew.
         due = self._record.level_due
         if due is not None and due <= now.elapsed:
@@ -236,7 +260,7 @@ class Incident:
                 self.begin_level(self._record.level - 1, now)
         return self.effects(before, now)
 
-    # What follows is for `actions` and this module; nothing else changes an incident.
+    # What follows is for `actions`, `merging` and this module; nothing else changes an incident.
 
     def update(self, **changes: object) -> None:
         self._record = replace(self._record, **changes)  # type: ignore[arg-type]
@@ -256,14 +280,14 @@ class Incident:
         first = min(self._record.level, index)
         self.update(level=index + 1, level_due=now.elapsed + step.ack_within)
         for passed in range(first, index + 1):
-            self._take(self._chooser.choose(self._record.case, passed, self._called(), now))
+            self._choose(passed, now)
             if self._record.case.steps[passed].patch:
-                self.update(talkgroup=f"incident-{self.id}")
-        for name in dict.fromkeys((*step.groups, *self._record.chosen)):
+                self.patch()
+        for name in dict.fromkeys((*step.groups, *self._record.chosen, *self._record.brought)):
             group = self._record.groups.get(name)
             if group is None or group.state not in STANDING:
                 self.page(name, now)
-        if not self._record.groups and index + 1 < len(self._record.case.steps):
+        if not self._called() and index + 1 < len(self._record.case.steps):
             self.begin_level(index + 1, now)
         self.settle(now)
 
@@ -272,53 +296,23 @@ class Incident:
         record = self._record
         if not record.case.steps:
             return
-        level = record.level - 1
-        choice = self._chooser.instead(record.case, level, declined, self._called(), now)
+        called = self._called()
+        choice = self._chooser.instead(record.case, record.level - 1, declined, called, now)
         self._take(choice)
         for name in choice.groups:
-            if name not in record.groups:
+            if name not in called:
                 self.page(name, now)
-        states = {group.state for group in self._record.groups.values()}
+        states = {self._record.groups[name].state for name in self._called()}
         if states == {Progress.DECLINED} and record.level < len(record.case.steps):
             self.begin_level(record.level, now)
 
-    def absorb(self, other: IncidentRecord, now: Moment) -> None:
-        """Go on for ``other`` too (rule 16)."""
-        one = self._record
-        subject = other.case.subject
-        contacts = tuple(replace(contact, of=contact.of or subject) for contact in other.active)
-        parties = {name: group.party for name, group in other.groups.items()}
-        self.update(
-            active=(*one.active, *contacts),
-            latched=one.latched or other.latched,
-            subjects=(*one.subjects, subject, *other.subjects),
-            endpoints=(*one.endpoints, *other.case.endpoints, *other.endpoints),
-            merged=(*one.merged, other.case.id, *other.merged),
-            notes=(*one.notes, *other.notes)[-MAX_NOTES:],
-            chosen={**parties, **one.chosen},
-        )
-        if other.talkgroup is not None:
-            self.update(talkgroup=f"incident-{self.id}")
-        working = one.state in (State.OPEN, State.ANSWERED)
-        for name, group in other.groups.items():
-            here = self._record.groups.get(name)
-            if group.state in STANDING and (here is None or here.state not in STANDING):
-                # What they handled was the other; of this one they have yet to say so.
-                handled = group.state is Progress.HANDLED
-                there = replace(group, state=Progress.ON_SCENE) if handled else group
-                self.update(
-                    groups={**self._record.groups, name: there},
-                    pages=delivery.stop(self._record.pages, (name,)),
-                )
-            elif here is None and group.state in _CALLED and working:
-                self.page(name, now)
-            elif here is None:
-                self.update(groups={**self._record.groups, name: group})
-        self.settle(now)
+    def patch(self) -> None:
+        """Open its talkgroup (rule 10)."""
+        self.update(talkgroup=f"incident-{self.id}")
 
     def note(self, by: str, text: str, now: Moment) -> None:
         """Keep a remark."""
-        note = NoteRecord(by=by, text=text, time=now.wall)
+        note = NoteRecord(by=cut(by, MAX_NAME), text=cut(text, MAX_TEXT), time=now.wall)
         self.update(notes=(*self._record.notes, note)[-MAX_NOTES:])
 
     def page(self, name: str, now: Moment) -> None:
@@ -387,9 +381,18 @@ class Incident:
         return [page for page in pages if page.id in running]
 
     def _is_answered(self) -> bool:
-        groups = [(group.party, group.state in STANDING) for group in self._record.groups.values()]
+        called = (self._record.groups[name] for name in self._called())
+        groups = [(group.party, group.state in STANDING) for group in called]
         step = self._step(self._record.level - 1)
         return any(stands for _, stands in groups) if step is None else step.quorum.met(groups)
+
+    def _choose(self, index: int, now: Moment) -> None:
+        """Ask for the groups of level ``index`` (from 0); what it lacked at an earlier start is over."""
+        one = self._record
+        level = f"{one.case.steps[index].name}: "
+        kept = tuple(words for words in one.shortfalls if not words.startswith(level))
+        self.update(shortfalls=kept)
+        self._take(self._chooser.choose(one.case, index, self._called(), now))
 
     def _take(self, choice: Choice) -> None:
         """Keep whom a chooser chose, and what it could not."""
@@ -401,30 +404,28 @@ class Incident:
         )
 
     def _called(self) -> frozenset[str]:
-        return frozenset(self._record.groups)
+        groups = self._record.groups.items()
+        return frozenset(name for name, group in groups if group.state is not Progress.STOOD_DOWN)
 
     def _party(self, name: str) -> str:
         record = self._record
-        return record.case.parties.get(name) or record.chosen[name]
+        known = record.groups.get(name)
+        if known is not None:
+            return known.party
+        return record.case.parties.get(name) or record.chosen.get(name) or record.brought[name]
 
     def _stop_clocks(self, now: Moment) -> None:
         """Rule 14: what the groups have reached."""
+        stages = deadlines.stages_of(self._record.groups.values())
+        new = [stage for stage in stages if stage not in self._record.reached]
+        self.reach(dict.fromkeys(new, now.wall))
+
+    def reach(self, stages: Mapping[str, float]) -> None:
+        """Rule 14: some group was so far at that time, by stage."""
         one = self._record
-        stages = tuple(Stage)
-        furthest = max(
-            (
-                stages.index(STAGE_OF[group.state])
-                for group in one.groups.values()
-                if group.state in STAGE_OF
-            ),
-            default=-1,
-        )
-        new = [stage.value for stage in stages[: furthest + 1] if stage not in one.reached]
-        if new:
-            self.update(
-                reached={**one.reached, **dict.fromkeys(new, now.wall)},
-                clocks=_without(one.clocks, *new),
-            )
+        if stages:
+            clocks = deadlines.without(one.clocks, *stages)
+            self.update(reached={**one.reached, **stages}, clocks=clocks)
 
     def _step(self, index: int) -> Step | None:
         steps = self._record.case.steps
@@ -438,45 +439,3 @@ class Incident:
         if len(breaches) > MAX_BREACHES:
             breaches = (breaches[0], *breaches[2:])
         self.update(breaches=breaches)
-
-
-_CALLED = frozenset({Progress.PAGED, Progress.RECEIVED})
-"""Called, and nothing is known of anybody yet."""
-
-
-def _clocks(case: Case, now: Moment) -> dict[str, float]:
-    """The targets' deadlines from ``now`` on (rule 14)."""
-    if case.quiet:
-        return {}
-    targets = {stage.value: getattr(case.targets, stage.value) for stage in Stage}
-    return {stage: now.elapsed + after for stage, after in targets.items() if after is not None}
-
-
-def _without(clocks: Mapping[str, float], *stages: str) -> dict[str, float]:
-    return {stage: due for stage, due in clocks.items() if stage not in stages}
-
-
-def _carried_over(record: IncidentRecord, now: Moment) -> IncidentRecord:
-    """Deadlines of another boot on this boot's clock, by way of the wall clock."""
-    shift = (now.elapsed - now.wall) - (record.saved.elapsed - record.saved.wall)
-
-    def moved(due: float | None, longest: float) -> float | None:
-        return None if due is None else min(due + shift, now.elapsed + longest)
-
-    case = record.case
-    longest = case.steps[record.level - 1].ack_within if case.steps else 0.0
-    return replace(
-        record,
-        level_due=moved(record.level_due, longest),
-        pages=tuple(
-            replace(page, due=moved(page.due, delivery.RESEND_AFTER[-1])) for page in record.pages
-        ),
-        groups={
-            name: replace(group, ack_due=moved(group.ack_due, case.ack_expires or 0.0))
-            for name, group in record.groups.items()
-        },
-        clocks={
-            stage: min(due + shift, now.elapsed + (getattr(case.targets, stage) or 0.0))
-            for stage, due in record.clocks.items()
-        },
-    )

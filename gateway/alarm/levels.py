@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.alarm.plan import ANY, AT_SITE, GroupFacts, Level, Plan, Quorum, SiteFacts, Where
+from gateway.alarm.record import Step
 
 
 class Groups(Mapping[str, GroupFacts]):
@@ -130,6 +131,25 @@ def _called(
     for level in levels:
         called.update(dict.fromkeys(own_groups(level, groups, site, drill=drill)))
     return called
+
+
+def steps_of(
+    plan: Plan, groups: Groups, site: SiteFacts | None, *, drill: bool
+) -> tuple[Step, ...]:
+    """The levels of a plan as an incident at ``site`` keeps them (rules 1 to 3)."""
+    return tuple(
+        Step(
+            name=level.name,
+            groups=level_groups(plan, index, groups, site, drill=drill),
+            spared=spared_groups(level, groups, site) if drill else (),
+            patch=level.patch,
+            quorum=quorum(plan, index),
+            ack_within=level.ack_within,
+            rotas=level.page_rota,
+            nearest=level.nearest,
+        )
+        for index, level in enumerate(plan.levels)
+    )
 
 
 def quorum(plan: Plan, index: int) -> Quorum:

@@ -38,6 +38,8 @@ class Progress(StrEnum):
     STOOD_DOWN = "stood_down"
 
 
+CALLED = frozenset({Progress.PAGED, Progress.RECEIVED})
+"""The group is being called, and nothing is known of anybody yet."""
 WORKING = frozenset({Progress.ACKED, Progress.EN_ROUTE, Progress.ON_SCENE})
 """A group in one of these has the incident in hand; nothing is resolved while one is."""
 STANDING = WORKING | {Progress.HANDLED}
@@ -60,6 +62,17 @@ STAGE_OF = {
     Progress.HANDLED: Stage.HANDLED,
 }
 """The stage that a group in this state has reached, and with it every one before."""
+
+
+MAX_TEXT = 1_000
+"""Characters of a remark that an incident keeps; the journal's row of the action has it whole."""
+MAX_NAME = 128
+"""Characters of somebody's name, and of a disposition."""
+
+
+def cut(text: str, longest: int) -> str:
+    """``text``, or as much of it as may be kept."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,12 +210,16 @@ class IncidentRecord:
     """Earlier refusals, so that a repeat gets the same answer."""
     chosen: Mapping[str, str] = field(default_factory=dict)
     """Groups that rotas and ``nearest`` have called, with the party of each."""
+    brought: Mapping[str, str] = field(default_factory=dict)
+    """Groups that merged incidents had called, with the party of each."""
     shortfalls: tuple[str, ...] = ()
     """Whom a level wanted and could not call, and why."""
     notes: tuple[NoteRecord, ...] = ()
     handler: str | None = None
     """The operator who has it."""
     verdict: str | None = None
+    worst: int | None = None
+    """The severity of a merged incident, where that is more severe than the case."""
     merged: tuple[str, ...] = ()
     """Incidents that go on in this one."""
     merged_into: str | None = None
@@ -214,3 +231,8 @@ class IncidentRecord:
     """Deadlines of the targets that are not reached yet, on `Moment.elapsed`, by `Stage`."""
     reached: Mapping[str, float] = field(default_factory=dict)
     """When the first group was so far, by `Stage`."""
+
+    @property
+    def severity(self) -> int:
+        """1 (highest) to 4."""
+        return self.case.severity if self.worst is None else self.worst

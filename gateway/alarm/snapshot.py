@@ -72,4 +72,5 @@ def _from_version_1(body: bytes) -> bytes:
     # Its targets were not yet kept: no clock of it is to run out now.
     off = dict.fromkeys(("ack", "en_route", "on_scene", "handled"))
     snapshot["record"]["case"]["targets"] = off
+    snapshot["record"]["case"]["home"] = snapshot["record"]["owner"]
     return msgspec.json.encode(snapshot | {"v": VERSION})

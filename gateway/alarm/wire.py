@@ -27,7 +27,7 @@ def state_of(record: IncidentRecord) -> IncidentState:
         level=record.level,
         plan=case.plan,
         category=case.category,
-        severity=case.severity,
+        severity=record.severity,
         site=case.site,
         site_name=case.site_title,
         endpoint=case.endpoint,
@@ -90,7 +90,7 @@ def page_of(record: IncidentRecord, page: PageRecord, sent: float) -> Page:
         title=(DRILL if case.drill else "")
         + ": ".join(part for part in (step.name, where or case.subject) if part),
         category=case.category,
-        severity=case.severity,
+        severity=record.severity,
         site=case.site,
         site_name=case.site_title,
         endpoint=case.endpoint,

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from gateway.alarm.desk import Desk
-from gateway.alarm.docket import Order
+from gateway.alarm.order import Order
 from gateway.alarm.responder import Responder
 from gateway.control.server import Handler, Session, WrongCall
 from gateway.errors import LocalProtocolError

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.alarm import dispatch
 from gateway.alarm.contact import InputState
-from gateway.alarm.docket import Order
 from gateway.alarm.journal import Journal, Kind, Row
+from gateway.alarm.order import Order
 from gateway.alarm.plan import Guard
 from gateway.errors import LocalProtocolError, StorageError
 from gateway.link.messages import IncidentState
@@ -534,7 +534,19 @@ async def test_incident_raised_by_hand_pages_like_a_press_and_says_by_whom(bench
     await until(lambda: len(bench.wire.pages) == 3)
     assert {page.text for page in bench.wire.pages} == {"两名伤者"}
     again = await bench.desk.raise_incident(order)
-    assert again.incidents[0].id == raised.incidents[0].id
+    assert again.incidents[0].id != raised.incidents[0].id
+
+
+async def test_incident_raised_by_hand_at_an_endpoint_joins_that_of_its_press(bench: Bench):
+    pressed = await bench.desk.press("north-gate-button")
+    assert pressed is not None
+    order = Order(site="zju1", endpoint="north-gate-button", text="两名伤者", by="li")
+    raised = await bench.desk.raise_incident(order)
+    (state,) = raised.incidents
+    assert state.id == pressed.incidents[0].id
+    assert [(note.by, note.text) for note in state.notes] == [("li", "两名伤者")]
+    assert raised.event is not None
+    assert raised.event.category == "panic"
 
 
 async def test_order_that_cannot_be_carried_out_is_told_in_words(bench: Bench):

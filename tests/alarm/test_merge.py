@@ -152,7 +152,8 @@ def test_merge_into_itself_into_a_closed_one_or_across_a_drill_is_refused():
     assert "drill" in pair.refused(pair.north, into=drill.id)
     pair.merge()
     assert "closed" in pair.refused(drill, into=pair.north.id)
-    assert pair.refused(pair.north, into=pair.south.id) == "the incident is closed"
+    closed = f"the incident is closed; it goes on in {pair.south.id}"
+    assert pair.refused(pair.north, into=pair.south.id) == closed
 
 
 def test_merge_of_an_open_one_into_a_resolved_one_is_refused():

@@ -33,6 +33,7 @@ class _Facts:
     ptt: bool = False
     squelch_open: bool = False
     input: InputName | None = None
+    shelved_until: str | None = None
     faults: dict[str, str] = field(default_factory=dict)
     since: str = ""
     published: tuple[object, ...] = ()
@@ -56,7 +57,7 @@ class EndpointStates:
         self._topics = topics
         self._link = link
         self._clock = clock
-        self._changed = changed
+        self._changed = [changed]
         self._facts: dict[str, _Facts] = {}
         self._dirty: set[str] = set()
 
@@ -73,7 +74,7 @@ class EndpointStates:
         """An endpoint that is no more; its topic is cleared."""
         if self._facts.pop(name, None) is not None:
             self._link.set_retained(self._topics.endpoint(self._gateway, name), b"")
-            self._changed(name, None)
+            self._tell(name, None)
 
     def tuned(self, name: str, talkgroup: str | None, hears: tuple[str, ...]) -> None:
         """Where it speaks and what else it plays."""
@@ -91,6 +92,18 @@ class EndpointStates:
         if facts := self._facts.get(name):
             facts.input = state
             self._touch(name)
+
+    def shelved(self, name: str, until: float | None) -> None:
+        """Until when its troubles raise no incident, POSIX seconds; None where they do."""
+        facts = self._facts.get(name)
+        said = None if until is None else timestamp(until)
+        if facts is not None and facts.shelved_until != said:
+            facts.shelved_until = said
+            self._touch(name)
+
+    def on_change(self, callback: Callable[[str, EndpointState | None], None]) -> None:
+        """Tell each new state to one more; None for an endpoint that is no more."""
+        self._changed.append(callback)
 
     def fault(self, name: str, part: str, what: str | None) -> None:
         """A fault of one part (``audio``, ``input``, ``keyer``, ``camera``), or None when it is well."""
@@ -122,6 +135,7 @@ class EndpointStates:
             squelch_open=facts.squelch_open,
             input="fault" if facts.input is not None and "input" in facts.faults else facts.input,
             since=facts.since,
+            shelved_until=facts.shelved_until,
         )
 
     def _touch(self, name: str) -> None:
@@ -135,7 +149,7 @@ class EndpointStates:
             facts = self._facts[name]
             now = (
                 facts.kind, facts.site, facts.talkgroup, facts.hears, facts.ptt,
-                facts.squelch_open, facts.input, tuple(sorted(facts.faults.items())),
+                facts.squelch_open, facts.input, facts.shelved_until, tuple(sorted(facts.faults.items())),
             )  # fmt: skip
             if now == facts.published:
                 continue
@@ -146,4 +160,8 @@ class EndpointStates:
             bulk = facts.talkgroup is None and not facts.hears
             topic = self._topics.endpoint(self._gateway, name)
             self._link.set_retained(topic, encode(state), bulk=bulk)
-            self._changed(name, state)
+            self._tell(name, state)
+
+    def _tell(self, name: str, state: EndpointState | None) -> None:
+        for changed in self._changed:
+            changed(name, state)

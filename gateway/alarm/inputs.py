@@ -24,21 +24,31 @@ Accept = Callable[[str, AlarmSignal], Awaitable[bool]]
 """``(input name, signal)``: store it; True once it is on disk."""
 Fault = Callable[[str, str | None], None]
 """``(input name, fault or None)``: the input's health has changed."""
+Heard = Callable[[str], None]
+"""``(input name)``: the other side has shown that it is alive."""
+
+
+def _nobody(_: str) -> None:
+    pass
 
 
 class _Sink:
     """One input's way into the desk (`gateway.ports.SignalSink`)."""
 
-    def __init__(self, name: str, accept: Accept, fault: Fault, counters: Counters) -> None:
+    def __init__(
+        self, name: str, accept: Accept, fault: Fault, heard: Heard, counters: Counters
+    ) -> None:
         self._name = name
         self._accept = accept
         self._fault = fault
+        self._heard = heard
         self._counters = counters
         self.settled = asyncio.Event()
         self.opened = False
         self._storing: set[asyncio.Future[bool]] = set()
 
     async def accept(self, signal: AlarmSignal) -> bool:
+        self._heard(self._name)
         # Closing the input must not tear a signal that is on its way to the disk.
         storing = asyncio.ensure_future(self._accept(self._name, signal))
         self._storing.add(storing)
@@ -57,6 +67,7 @@ class _Sink:
 
     def heartbeat(self) -> None:
         self._counters.add(f"input.{self._name}.heartbeats")
+        self._heard(self._name)
 
     def count(self, what: str, number: int = 1) -> None:
         self._counters.add(f"input.{self._name}.{what}", number)
@@ -66,12 +77,18 @@ class InputSupervisor:
     """Runs one input until cancelled."""
 
     def __init__(
-        self, name: str, driver: AlarmInput, accept: Accept, fault: Fault, counters: Counters
+        self,
+        name: str,
+        driver: AlarmInput,
+        accept: Accept,
+        fault: Fault,
+        counters: Counters,
+        heard: Heard = _nobody,
     ) -> None:
         self._name = name
         self._driver = driver
         self._fault = fault
-        self._sink = _Sink(name, accept, fault, counters)
+        self._sink = _Sink(name, accept, fault, heard, counters)
 
     async def settled(self) -> None:
         """Returns once the input is up, or its first fault is reported."""
@@ -109,14 +126,19 @@ class InputSupervisor:
 class Inputs:
     """The inputs of one gateway, by name; changed one by one on reload."""
 
-    def __init__(self, accept: Accept, fault: Fault, counters: Counters) -> None:
+    def __init__(
+        self, accept: Accept, fault: Fault, counters: Counters, heard: Heard = _nobody
+    ) -> None:
         self._accept = accept
         self._fault = fault
         self._counters = counters
+        self._heard = heard
         self._running: dict[str, tuple[InputSupervisor, asyncio.Task[None]]] = {}
 
     def start(self, group: asyncio.TaskGroup, name: str, driver: AlarmInput) -> None:
-        supervisor = InputSupervisor(name, driver, self._accept, self._fault, self._counters)
+        supervisor = InputSupervisor(
+            name, driver, self._accept, self._fault, self._counters, self._heard
+        )
         task = group.create_task(supervisor.run(), name=f"input[{name}]")
         self._running[name] = supervisor, task
 

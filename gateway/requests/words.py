@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
-from gateway.control.server import RequestError
+from gateway.control.server import RequestError, WrongCall
 
 
 def text_of(request: dict[str, Any], key: str) -> str:
@@ -17,3 +18,18 @@ def text_of(request: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise RequestError(f"the request needs {key}")
     return value
+
+
+def number_of(request: dict[str, Any], key: str, default: float | None = None) -> float:
+    """A finite number; ``default`` where it is missing.
+
+    Raises:
+        RequestError: it is missing and has no default.
+        WrongCall: it is no number.
+    """
+    value = request.get(key, default)
+    if value is None:
+        raise RequestError(f"the request needs {key}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise WrongCall(f"{key}: {value!r} is no number")
+    return float(value)

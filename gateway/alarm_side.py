@@ -11,19 +11,27 @@ from gateway.alarm.choosing import Choosing
 from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.docket import Rules
+from gateway.alarm.drilling import Drilling
 from gateway.alarm.inputs import Inputs
 from gateway.alarm.journal import Journal
+from gateway.alarm.lifesigns import Watching
 from gateway.alarm.neighbours import Neighbours
 from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
+from gateway.alarm.plan import SUPERVISION
 from gateway.alarm.presence import Presences
 from gateway.alarm.responder import Responder
+from gateway.alarm.watch import Watch
 from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
-from gateway.link.messages import IncidentState, Page
+from gateway.link.messages import EndpointState, IncidentState, Page
 from gateway.requests.alarm import AlarmRequests
-from gateway.settings import facts
+from gateway.requests.drills import DrillRequests
+from gateway.requests.shelving import ShelvingRequests
+from gateway.requests.tests import ButtonTestRequests
+from gateway.settings import facts, supervised
+from gateway.settings.chains import Chains
 from gateway.settings.drivers import DriverChoice
 from gateway.settings.model import Settings
 from gateway.shared import Shared
@@ -92,7 +100,32 @@ class AlarmSide:
             self._position,
             lambda: shared.clock.now().wall,
         )
-        self._inputs = Inputs(self.desk.signal, self._input_fault, counters)
+        self._drilling = Drilling(self.desk, journal, shared.clock, shared.data_dir / "drill.key")
+        self._watch = Watch(
+            gateway,
+            shared.boot,
+            topics,
+            shared.control,
+            journal,
+            shared.clock,
+            counters,
+            self._presences,
+            self.desk.report,
+            self.desk.source_of,
+            self._is_well,
+            shared.data_dir / "alive",
+        )
+        self._inputs = Inputs(
+            self.desk.signal, self._input_fault, counters, self._watch.input_heard
+        )
+        self._tests = ButtonTestRequests(
+            self.desk, lambda: self._settings, shared.clock, journal.standing
+        )
+        self._shelving = ShelvingRequests(
+            self.desk, self.desk.source_of, journal.append, shared.clock, self._show_shelf
+        )
+        shared.states.on_change(self._endpoint_changed)
+        journal.on_fault(self._watch.storage)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Take up the journal, then open inputs and cameras.
@@ -104,9 +137,14 @@ class AlarmSide:
         group.create_task(self.responder.run(), name="responder")
         group.create_task(self._pictures.run(), name="pictures")
         group.create_task(self._neighbours.run(), name="neighbours")
+        self._drilling.configure(facts.drills_of(self._settings), facts.zone_of(self._settings))
         self._tell_neighbours(self._settings)
         group.create_task(self.desk.run(), name="desk")
         await self.desk.ready()
+        self._watch.configure(watching_of(self._settings))
+        group.create_task(self._watch.run(), name="watch")
+        group.create_task(self._find_chains(self._settings), name="chains")
+        group.create_task(self._drilling.run(), name="drills")
         self._refresh(self._settings)
         for name, choice in self._settings.inputs.items():
             self._start_input(group, name, choice)
@@ -132,8 +170,11 @@ class AlarmSide:
             facts.groups_of(settings), facts.rotas_of(settings), facts.zone_of(settings)
         )
         self.desk.reload(rules_of(settings))
+        self._watch.configure(watching_of(settings))
+        group.create_task(self._find_chains(settings), name="chains")
         self.responder.serve(facts.serves_of(settings))
         self._tell_neighbours(settings)
+        self._drilling.configure(facts.drills_of(settings), facts.zone_of(settings))
         for name, choice in old.inputs.items():
             if settings.inputs.get(name) != choice:
                 await self._inputs.stop(name)
@@ -154,7 +195,12 @@ class AlarmSide:
 
     def handlers(self) -> Mapping[str, Handler]:
         """What a person may ask of the alarm side."""
-        return AlarmRequests(self.desk, self.responder).handlers()
+        return {
+            **AlarmRequests(self.desk, self.responder).handlers(),
+            **self._tests.handlers(),
+            **self._shelving.handlers(),
+            **DrillRequests(self._drilling).handlers(),
+        }
 
     # Devices
 
@@ -196,8 +242,12 @@ class AlarmSide:
             return
         if raised.told:
             self._neighbours.event(event)
+        self._tests.raised(raised)
         if event.endpoint is not None:
             self._show_input(event.endpoint)
+            self._show_shelf(event.endpoint)
+            if event.category != SUPERVISION:
+                self._watch.endpoint_signalled(event.endpoint)
         if event.signal == "alarm":
             for state in raised.incidents:
                 first = () if state.endpoint is None else (state.endpoint,)
@@ -239,12 +289,33 @@ class AlarmSide:
         if endpoint is not None and endpoint.input is not None:
             self._shared.states.input(name, self.desk.input_state(name).value)
 
+    def _show_shelf(self, name: str) -> None:
+        self._shared.states.shelved(name, self.desk.intake.shelving.until(name))
+
+    def _is_well(self, name: str) -> bool:
+        return name in self._shared.states and self._shared.states.state(name).health != "fault"
+
+    def _endpoint_changed(self, name: str, state: EndpointState | None) -> None:
+        self._watch.endpoint_health(name, well=state is not None and state.health != "fault")
+
+    async def _find_chains(self, settings: Settings) -> None:
+        """What depends on what, for the journal; a few endpoints at a time, thousands take a second."""
+        chains = Chains(settings)
+        for number, source in enumerate(facts.sources_of(settings).values()):
+            chains.add(source)
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        if settings is self._settings:  # else there was another reload meanwhile
+            self._watch.take_chains(chains.chains())
+
     def _refresh(self, settings: Settings) -> None:
         for name, endpoint in settings.endpoints.items():
             if endpoint.input is None:
                 self._shared.states.input(name, None)
             else:
                 self._show_input(name)
+        for shelf in self.desk.intake.shelving.shelves:
+            self._show_shelf(shelf.endpoint)
 
 
 def _endpoints_by_input(settings: Settings) -> dict[str, list[str]]:
@@ -253,6 +324,21 @@ def _endpoints_by_input(settings: Settings) -> dict[str, list[str]]:
         if endpoint.input is not None:
             found.setdefault(endpoint.input, []).append(name)
     return found
+
+
+def watching_of(settings: Settings) -> Watching:
+    """The watch's piece of the settings."""
+    return Watching(
+        intervals=supervised.intervals_of(settings),
+        speaking=frozenset(
+            name
+            for name in settings.supervision.endpoints
+            if supervised.speaks_for_itself(settings, name)
+        ),
+        positions=any(
+            level.nearest is not None for plan in settings.plans.values() for level in plan.levels
+        ),
+    )
 
 
 def rules_of(settings: Settings) -> Rules:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.link.messages import IncidentState
+from gateway.settings import facts
 from gateway.settings.model import Endpoint, Settings, Talkgroup
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
@@ -34,6 +36,27 @@ def group_endpoints(settings: Settings, groups: frozenset[str]) -> Mapping[str, 
         for group in groups
         if group in settings.groups
     }
+
+
+def joined_endpoints(settings: Settings, state: IncidentState) -> frozenset[str]:
+    """The endpoints of this gateway that an incident's patch joins.
+
+    Those of its place are at the gateway that raised it. A covert incident opens none of them: what
+    responders say would be heard there. A drill opens only what is marked for drills.
+    """
+    joined: set[str] = set()
+    if (state.home or state.owner) == settings.gateway and not state.covert:
+        joined.update(
+            name
+            for name in state.endpoints
+            if (endpoint := settings.endpoints.get(name)) is not None
+            and endpoint.audio is not None
+            and (endpoint.drills or not state.drill)
+        )
+    paged = facts.serves_of(settings) & state.groups.keys()
+    for endpoints in group_endpoints(settings, paged).values():
+        joined |= endpoints
+    return frozenset(joined)
 
 
 def talkgroups_of(settings: Settings) -> dict[str, TalkgroupOptions]:

@@ -18,7 +18,6 @@ from gateway.link.messages import IncidentState
 from gateway.link.roster import Roster
 from gateway.link.voice_link import VoiceLink
 from gateway.moment import parse_timestamp
-from gateway.settings import facts
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
 from gateway.shared import Shared
@@ -145,7 +144,7 @@ class VoiceSide:
 
     def incident(self, state: IncidentState) -> None:
         """Join or leave the incident's talkgroup, as its state says."""
-        joined = self._joined(state)
+        joined = pieces.joined_endpoints(self._settings, state)
         if state.talkgroup is None or state.state == "closed" or not joined:
             changed = self._patches.pop(state.id, None) is not None
         else:
@@ -256,20 +255,6 @@ class VoiceSide:
 
     def _facts_of(self, talkgroup: str) -> TalkgroupFacts:
         return pieces.talkgroup_facts_of(self._settings, talkgroup)
-
-    def _joined(self, state: IncidentState) -> frozenset[str]:
-        """The endpoints of this gateway that belong to an incident."""
-        joined: set[str] = set()
-        if state.owner == self._settings.gateway:
-            joined.update(name for name in state.endpoints if self._has_audio(name))
-        paged = facts.serves_of(self._settings) & state.groups.keys()
-        for endpoints in pieces.group_endpoints(self._settings, paged).values():
-            joined |= endpoints
-        return frozenset(joined)
-
-    def _has_audio(self, name: str) -> bool:
-        endpoint = self._settings.endpoints.get(name)
-        return endpoint is not None and endpoint.audio is not None
 
     # The command line
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from gateway.alarm import drills
 from gateway.alarm import plan as plans
 from gateway.alarm.actions import VERDICTS
 from gateway.alarm.calendars import (
@@ -47,22 +48,24 @@ def sites_of(settings: Settings) -> dict[str, plans.SiteFacts]:
 
 def sources_of(settings: Settings) -> dict[str, plans.SourceFacts]:
     """Every endpoint of the gateway as alarms see it, by name."""
-    return {
-        name: plans.SourceFacts(
-            endpoint=name,
-            title=endpoint.name or name,
-            site=endpoint.site,
-            place=endpoint.place,
-            input=endpoint.input,
-            line=endpoint.line,
-            account=endpoint.account,
-            zone=endpoint.zone,
-            category=endpoint.category,
-            latch=endpoint.latch,
-            guard=_guard(endpoint),
-        )
-        for name, endpoint in settings.endpoints.items()
-    }
+    return {name: source_of(name, endpoint) for name, endpoint in settings.endpoints.items()}
+
+
+def source_of(name: str, endpoint: Endpoint) -> plans.SourceFacts:
+    """An endpoint as alarms see it."""
+    return plans.SourceFacts(
+        endpoint=name,
+        title=endpoint.name or name,
+        site=endpoint.site,
+        place=endpoint.place,
+        input=endpoint.input,
+        line=endpoint.line,
+        account=endpoint.account,
+        zone=endpoint.zone,
+        category=endpoint.category,
+        latch=endpoint.latch,
+        guard=_guard(endpoint),
+    )
 
 
 STUCK_AFTER = 60.0
@@ -250,6 +253,35 @@ def dispositions_of(settings: Settings) -> Mapping[str, str] | None:
             return {word: VERDICTS.get(word, "unknown") for word in words}
         case verdicts:
             return dict(verdicts)
+
+
+def drills_of(settings: Settings) -> tuple[drills.Drill, ...]:
+    """Every drill that is held by itself."""
+    calendars = calendars_of(settings)
+    return tuple(
+        drills.Drill(
+            name=name,
+            endpoint=drill.endpoint,
+            site=drill.site,
+            category=drill.category,
+            plan=drill.plan,
+            text=drill.text,
+            sealed=drill.sealed,
+            schedule=drills.Schedule(
+                dates=tuple(parse_days(days) for days in drill.schedule.dates),
+                weekdays=frozenset(WEEKDAYS.index(day) for day in drill.schedule.weekdays),
+                week=drill.schedule.week,
+                calendars=tuple(
+                    calendars[one] for one in drill.schedule.calendar if one in calendars
+                ),
+                hours=parse_day_time(
+                    drill.schedule.between or f"{drill.schedule.at}-{drill.schedule.at}"
+                ),
+                by_lot=drill.schedule.between is not None,
+            ),
+        )
+        for name, drill in settings.drills.items()
+    )
 
 
 def neighbours_of(settings: Settings) -> NeighbourOptions:

@@ -8,7 +8,7 @@ names a group) are marked here with `Refers` and checked in `gateway.settings.re
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -69,6 +70,11 @@ def _valid_day_time(text: str) -> str:
     return text
 
 
+def _valid_clock(text: str) -> str:
+    parse_day_time(f"{text}-{text}")
+    return text
+
+
 def _valid_date(text: str) -> str:
     try:
         date.fromisoformat(text)
@@ -113,6 +119,7 @@ Dispositions = Annotated[
     Listed[Identifier] | dict[Identifier, Annotated[Verdict, BeforeValidator(_worded)]],
     Forms("a list of words, or a mapping of words to verdicts"),
 ]
+ClockText = Annotated[str, AfterValidator(_valid_clock)]
 DateText = Annotated[str, AfterValidator(_valid_date)]
 Target = Annotated[float, Field(ge=1, le=604_800, allow_inf_nan=False)]
 DayTimeText = Annotated[str, AfterValidator(_valid_day_time)]
@@ -228,6 +235,8 @@ class Endpoint(_Model):
     """Event codes, such as ``E121``, that are an alarm under duress whatever else they say."""
     duress_zones: OneOrMany[Text] = ()
     """User digits of the panel, quoted, whose every signal is an alarm under duress."""
+    drills: bool = False
+    """Whether a drill's patch may open it. One that is not marked is never opened by a drill."""
     talkgroup: TalkgroupName | None = None
     """The talkgroup it speaks on and hears."""
     hears: Listed[TalkgroupName] = ()
@@ -513,6 +522,54 @@ class Flapping(_Model):
     """Seconds from one count to the next while it flaps."""
 
 
+class DrillSchedule(_Model):
+    """On which days, and when. Without days of any kind it is every day."""
+
+    dates: OneOrMany[DaysText] = ()
+    """Days: ``2026-11-24``, or ``2026-11-24..2026-11-27``."""
+    weekdays: OneOrMany[Weekday] = ()
+    """mon, tue, wed, thu, fri, sat, sun."""
+    week: Annotated[int, Field(ge=1, le=5)] | None = None
+    """Only in this week of the month: 1 is the first seven days; for a monthly drill."""
+    calendar: OneOrMany[CalendarName] = ()
+    """Calendars; any of them."""
+    at: ClockText | None = None
+    """At this time, as ``10:00``."""
+    between: DayTimeText | None = None
+    """At a time drawn by lot within these hours, as ``09:00-17:00``; nobody can look it up."""
+
+    @model_validator(mode="after")
+    def _one_time(self) -> Self:
+        if (self.at is None) == (self.between is None):
+            raise ValueError("needs either at or between; write at: 10:00 in quotes")
+        return self
+
+
+class Drill(_Model):
+    """A drill that is held by itself (演练)."""
+
+    endpoint: Annotated[Identifier, Refers("endpoints")] | None = None
+    """The button that is pressed; or ``site`` and ``category``."""
+    site: SiteName | None = None
+    """Where it is raised, as if by hand."""
+    category: Identifier | None = None
+    """As what; default is what the endpoint raises."""
+    plan: Annotated[Identifier, Refers("plans")] | None = None
+    """The plan to use; default is the first that matches."""
+    text: Text | None = None
+    """What those called are told."""
+    schedule: DrillSchedule
+    """When it is held."""
+    sealed: bool = True
+    """Whether the journal holds a hash of when and where it will be, a day ahead."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.endpoint is None) == (self.site is None):
+            raise ValueError("needs either an endpoint or a site")
+        return self
+
+
 class Settings(_Model):
     """One gateway's whole configuration, includes merged. Nobody below `gateway.app` sees all of it."""
 
@@ -550,6 +607,8 @@ class Settings(_Model):
     """How often buttons are to be tested."""
     flapping: Flapping = Flapping()
     """When an input that changes all the time is told in counts."""
+    drills: dict[Identifier, Drill] = {}
+    """Drills that are held by themselves, by name."""
     neighbours: Neighbours = Neighbours()
     """Other systems that are told of alarms and incidents."""
     dispositions: Dispositions | None = None

@@ -17,6 +17,7 @@ _SINGULAR = {
     "talkgroups": "talkgroup",
     "groups": "group",
     "calendars": "calendar",
+    "plans": "plan",
     "rotas": "rota",
 }
 

@@ -257,14 +257,21 @@ def matches(
         return False
     return (
         _any(when.endpoint, source.endpoint if source else None)
-        and _any(when.site, site.name if site else None)
+        and is_for_site(when, site)
+        and _any(when.category, category)
+        and _any(codes, code)
+        and (at is None or when.hours is ALWAYS or when.hours.hold(at))
+    )
+
+
+def is_for_site(when: When, site: SiteFacts | None) -> bool:
+    """Whether it is for signals of ``site``, as far as that goes."""
+    return (
+        _any(when.site, site.name if site else None)
         and _any(when.class_, site.class_ if site else None)
         and _any(when.street, site.street if site else None)
         and _any(when.grid, site.grid if site else None)
         and _any(when.tag, *(site.tags if site else ()))
-        and _any(when.category, category)
-        and _any(codes, code)
-        and (at is None or when.hours is ALWAYS or when.hours.hold(at))
     )
 
 

@@ -18,9 +18,9 @@ _KNOWN_CATEGORIES = (
     "fire",
     "medical",
     "burglary",
-    "duress",
-    plans.TROUBLE,
-    plans.TEST,
+    plans.DURESS,
+    plans.ASSIST,
+    *sorted(plans.QUIET_CATEGORIES),
 )
 
 
@@ -55,6 +55,10 @@ def _values(subject: Subject) -> Iterator[Finding]:
             if level.page_where is not None:
                 at = (*loc, "levels", index, "page_where")
                 yield from _nothing_has("group", at, level.page_where, of_groups)
+            if level.nearest is not None:
+                at = (*loc, "levels", index, "nearest")
+                parties = {"party": of_groups["party"]}
+                yield from _nothing_has("group", at, level.nearest, parties)
 
 
 def _having(entries: dict[str, Site] | dict[str, Group], key: str) -> frozenset[str]:

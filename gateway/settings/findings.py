@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass
+from datetime import date
 
 from gateway.errors import Problem
 from gateway.settings import shape
@@ -37,13 +38,14 @@ class Reference:
 class Subject:
     """A configuration to be checked: settings with absolute paths, possibly repaired, and their tree.
 
-    ``unknown`` are the references that lead nowhere.
+    ``unknown`` are the references that lead nowhere; ``today`` is the date in the configured zone.
     """
 
     settings: Settings
     tree: Mapping
     validated: Validated
     unknown: tuple[Reference, ...]
+    today: date
 
     def names(self, section: str) -> tuple[str, ...]:
         """Every name that a section declares, also those whose entries have problems."""

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from dataclasses import dataclass
 
+from gateway.alarm.calendars import local
 from gateway.errors import ConfigError, Problem
-from gateway.settings import broker, conditions, coverage, devices, references, sources, supervised
+from gateway.settings import (
+    broker,
+    conditions,
+    coverage,
+    devices,
+    levels,
+    references,
+    sources,
+    supervised,
+)
 from gateway.settings.document import Mapping, Place
 from gateway.settings.drivers import DriverCatalogue
+from gateway.settings.facts import zone_of
 from gateway.settings.findings import Subject, unknown_references
 from gateway.settings.include import Source, read
 from gateway.settings.model import Settings
@@ -21,6 +33,7 @@ _CHECKS = (
     sources.check,
     devices.check,
     broker.check,
+    levels.check,
     coverage.check,
     conditions.check,
     supervised.check,
@@ -82,7 +95,8 @@ def examined(source: Source, catalogue: DriverCatalogue) -> Examined:
         if source.complete and validated.settings is not None:
             settings = anchored(validated.settings, source.tree)
             unknown = unknown_references(source.tree, validated, catalogue)
-            subject = Subject(settings, source.tree, validated, unknown)
+            today = local(time.time(), zone_of(settings)).date()
+            subject = Subject(settings, source.tree, validated, unknown, today)
             problems += [subject.problem(found) for check in _CHECKS for found in check(subject)]
     problems = _in_order(problems, source.files)
     failed = any(not problem.warning for problem in problems)

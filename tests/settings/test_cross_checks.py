@@ -188,6 +188,27 @@ ERRORS = {
         set_at("plans", "panic", "levels", 0, "answered_by", ["police", "street"]),
         "plans.panic.levels[0].answered_by[1]: no group that this level calls is of party 'street'",
     ),
+    "more groups than can be called": (
+        set_at("plans", "panic", "levels", 1, "answered_by", 3),
+        "levels[1].answered_by: it asks for 3 groups and at most 2 can be called, so it is never",
+    ),
+    "party that only a rota could bring": (
+        lambda data: (
+            data.update({"rotas": {"duty": {"shifts": [{"group": "p"}]}}}),
+            data["plans"]["panic"]["levels"].append(
+                {"name": "three", "page_rota": "duty", "answered_by": ["fire"]}
+            ),
+        ),
+        "levels[2].answered_by[0]: no group that this level calls is of party 'fire'",
+    ),
+    "rota that is not there": (
+        set_at("plans", "panic", "levels", 1, "page_rota", "dutty"),
+        "plans.panic.levels[1].page_rota: there is no rota 'dutty'",
+    ),
+    "calendar that is not there": (
+        set_at("plans", "panic", "when", "calendar", "term"),
+        "plans.panic.when.calendar: there is no calendar 'term'",
+    ),
     "source no plan covers": (
         set_at("endpoints", "b4", "category", "fire"),
         "endpoints.b4: no plan covers its alarms of category fire at site s (class school)",
@@ -242,6 +263,8 @@ WARNINGS = {
     "class nobody has": (set_at("plans", "x", {"when": {"class": "schol", "category": "fire"}, "levels": [{"name": "n", "page": ["p"]}, {"name": "m", "page": ["q"]}]}), "plans.x.when.class: no site has the class 'schol'; did you mean school?"),
     "party nobody has": (set_at("plans", "panic", "levels", 1, "page_where", {"party": ["street", "polic"]}), "page_where.party: no group has the party 'polic'"),
     "category nobody has": (set_at("plans", "panic", "when", {"category": ["panic", "panik"]}), "did you mean panic?"),
+    "party near that nobody has": (set_at("plans", "panic", "levels", 1, "nearest", {"count": 1, "party": "polic"}), "levels[1].nearest.party: no group has the party 'polic'; did you mean police?"),
+    "quiet category nobody has": (set_at("plans", "x", {"when": {"category": "suppervision"}, "levels": [{"name": "n", "page": ["p"]}, {"name": "m", "page": ["q"]}]}), "did you mean supervision?"),
     "hidden plan": (set_at("plans", "late", {"when": {"category": "panic", "street": "a"}, "levels": [{"name": "n", "page": ["p"]}, {"name": "m", "page": ["q"]}]}), "plans.late: this plan is never used: panic before it"),
     "listen beside an external broker": (set_at("mqtt", {"broker": "mqtt://h", "listen": "127.0.0.1:1"}), "mqtt.listen: listen is for the embedded"),
     "TLS file without TLS": (set_at("mqtt", {"broker": "mqtt://h", "ca_file": "x"}), "mqtt.ca_file: ca_file does nothing without TLS"),
@@ -282,6 +305,37 @@ def test_a_port_by_two_names_is_one_port(bench, tmp_path):
     }
     text = changed(lambda data: data["inputs"].update(inputs))
     assert any("is used by inputs.i already" in line for line in bench.errors(text))
+
+
+def test_the_sites_own_street_is_whatever_street_it_has(bench):
+    def change(data):
+        data["plans"]["panic"]["levels"][1]["page_where"] = {"street": "@site"}
+
+    assert bench.lines(changed(change)) == []
+    change_site = set_at("sites", "s", "street", None)
+
+    def both(data):
+        change(data)
+        change_site(data)
+
+    (warning,) = bench.lines(changed(both))
+    assert "plans.panic.levels[1]: level two adds nobody" in warning
+
+
+def test_levels_that_call_by_rota_or_by_nearness_add_somebody(bench):
+    def change(data):
+        data["sites"]["s"]["position"] = [30.0, 120.0]
+        data["rotas"] = {"duty": {"shifts": [{"group": "q"}]}}
+        data["plans"]["panic"]["levels"][1] = {
+            "name": "two",
+            "page_rota": "duty",
+            "answered_by": ["street"],
+        }
+        data["plans"]["panic"]["levels"].append(
+            {"name": "three", "nearest": {"count": 1}, "answered_by": 2}
+        )
+
+    assert bench.lines(changed(change)) == []
 
 
 @pytest.mark.parametrize("category", ["trouble", "test"])

@@ -1,0 +1,150 @@
+"""Checks of a plan's levels: whom they can call, and whether that can answer them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from gateway.alarm import plan as plans
+from gateway.alarm.agenda import Agenda
+from gateway.alarm.calendars import Rota
+from gateway.alarm.levels import Groups, own_groups
+from gateway.settings.document import Loc
+from gateway.settings.facts import groups_of, plans_of, rotas_of, sites_of
+from gateway.settings.findings import Finding, Subject
+from gateway.settings.wording import suggestion_or_list
+
+MAX_NAMED = 3
+"""Sites that a finding names; the rest are counted."""
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Levels that add nobody, quorums that nobody can meet, rotas that nobody is on."""
+    rotas = rotas_of(subject.settings)
+    for rota in rotas.values():
+        yield from _hours_of_nobody(subject, rota)
+    if not subject.validated.sound("groups") or not subject.validated.sound("sites"):
+        return
+    callers = _Callers(
+        Groups(groups_of(subject.settings)), rotas, tuple(sites_of(subject.settings).values())
+    )
+    for plan in plans_of(subject.settings):
+        if _all_there(subject, plan.name):
+            yield from _levels(subject, plan, callers)
+            yield from _unmeasured(subject, plan, callers)
+
+
+def _hours_of_nobody(subject: Subject, rota: Rota) -> Iterator[Finding]:
+    if rota.otherwise is not None or not subject.sound("rotas", rota.name):
+        return
+    if not subject.sound("calendars"):
+        return
+    on_duty = Agenda((shift.hours for shift in rota.shifts), subject.today).ask(
+        lambda at: bool(rota.on_duty(at))
+    )
+    if False in on_duty.different():
+        what = f"nobody is on duty {on_duty.when(answer=False)}"
+        yield Finding(("rotas", rota.name), what, "add a shift, or otherwise:", warning=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Callers:
+    """Whom the levels of a plan can call, at any of the sites that it may be for."""
+
+    groups: Groups
+    rotas: dict[str, Rota]
+    sites: tuple[plans.SiteFacts, ...]
+
+    def sites_of(self, plan: plans.Plan) -> Iterator[plans.SiteFacts]:
+        return (site for site in self.sites if plans.is_for_site(plan.when, site))
+
+    def can_call(self, plan: plans.Plan, level: plans.Level) -> set[str]:
+        """Every group that ``level`` itself may call at some site and some hour."""
+        called: set[str] = set()
+        for site in self._places(plan, level):
+            called.update(own_groups(level, self.groups, site))
+        for name in level.page_rota:
+            rota = self.rotas.get(name)
+            if rota is not None:
+                called.update(shift.group for shift in rota.shifts)
+                called.update((rota.otherwise,) if rota.otherwise else ())
+        if level.nearest is not None:
+            called.update(group.name for group in self.groups.of_party(level.nearest.party))
+        return called & self.groups.keys()
+
+    def _places(self, plan: plans.Plan, level: plans.Level) -> Collection[plans.SiteFacts | None]:
+        """A site of each kind that its ``page_where`` can tell apart."""
+        where = level.page_where
+        asked = () if where is None else (*where.street, *where.grid, *where.class_)
+        if plans.AT_SITE not in asked:
+            return (None,)
+        return {
+            (site.street, site.grid, site.class_): site for site in self.sites_of(plan)
+        }.values()
+
+
+def _levels(subject: Subject, plan: plans.Plan, callers: _Callers) -> Iterator[Finding]:
+    loc = ("plans", plan.name, "levels")
+    own = [callers.can_call(plan, level) for level in plan.levels]
+    sound = [
+        all(
+            subject.sound(*loc, index, key)
+            for key in ("page", "page_where", "page_rota", "nearest")
+        )
+        and all(subject.sound("rotas", name) for name in level.page_rota)
+        for index, level in enumerate(plan.levels)
+    ]
+    if all(sound) and not any(own):
+        hint = "add page:, page_where:, page_rota: or nearest:"
+        yield Finding(("plans", plan.name), "this plan calls nobody", hint)
+        return
+    called: set[str] = set()
+    for index, level in enumerate(plan.levels):
+        added = own[index] - called
+        called |= own[index]
+        may_call = called
+        if not all(sound[: index + 1]):
+            may_call = set(callers.groups)  # whom a mistyped name means is not known: anybody
+        elif not added and level.nearest is None:
+            what = f"level {level.name} adds nobody"
+            yield Finding((*loc, index), what, "add page: or page_where:", warning=True)
+        yield from _quorum(subject, (*loc, index, "answered_by"), level, may_call, callers.groups)
+
+
+def _all_there(subject: Subject, plan: str) -> bool:
+    """Whether no level was left out, so that indices and sums are those of the file."""
+    loc = ("plans", plan, "levels")
+    return not any(
+        damage == loc[: len(damage)] or (damage[:3] == loc and len(damage) == 4)
+        for damage in subject.validated.damaged
+    )
+
+
+def _quorum(
+    subject: Subject, loc: Loc, level: plans.Level, called: set[str], groups: Groups
+) -> Iterator[Finding]:
+    wanted = level.answered_by
+    if wanted is None or not subject.sound(*loc):
+        return
+    if wanted.count > len(called):
+        what = f"it asks for {wanted.count} groups and at most {len(called)} can be called"
+        yield Finding(loc, f"{what}, so it is never answered", "ask for fewer, or call more")
+    parties = {groups[name].party for name in called}
+    for position, party in enumerate(wanted.parties):
+        if party not in parties:
+            what = f"no group that this level calls is of party {party!r}, so it is never answered"
+            yield Finding((*loc, position), what, suggestion_or_list(party, sorted(parties)))
+
+
+def _unmeasured(subject: Subject, plan: plans.Plan, callers: _Callers) -> Iterator[Finding]:
+    """Sites from which nothing can be measured, in a plan that calls whoever is nearest."""
+    levels = [index for index, level in enumerate(plan.levels) if level.nearest is not None]
+    if not levels or not subject.sound("plans", plan.name, "when"):
+        return
+    lost = [site.name for site in callers.sites_of(plan) if site.position is None]
+    if lost:
+        named = ", ".join(lost[:MAX_NAMED])
+        more = f" and {len(lost) - MAX_NAMED} more" if len(lost) > MAX_NAMED else ""
+        what = f"nobody is near to a site without position: {named}{more}"
+        loc = ("plans", plan.name, "levels", levels[0], "nearest")
+        yield Finding(loc, what, "add position: to it", warning=True)

@@ -5,8 +5,9 @@ Rules (contract, section 2 "Alarms and incidents"; faults 9 and 10 of the design
 1. A signal and every incident that it touches are stored as one atomic unit; only after that are
    driver, pages, event and state told. So a restart knows all that anybody was told.
 2. What is decided within one turn of the loop is one unit, and an incident that changed several
-   times in it is stored and said once, as it is at the end; but each refusal is said. A single
-   press is a unit of its own; in a storm the price of a unit is shared.
+   times in it is stored and said once, as it is at the end; but each refusal is said, and no action
+   leaves the state's window of applied ones unsaid. A single press is a unit of its own; in a storm
+   the price of a unit is shared.
 3. A journal that fails, or does not answer within `STORE_PATIENCE`, holds nothing up: the alarm
    goes out with ``stored: false``, and the driver hears False, so that its panel asks again.
 4. Storing and saying belong to the desk's own tasks: a driver that is stopped while it waits takes
@@ -25,13 +26,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from gateway.alarm import wire
+from gateway.alarm.actions import PUBLISHED_ACTIONS
 from gateway.alarm.dispatch import Dispatch, Link
 from gateway.alarm.docket import Change
 from gateway.alarm.incident import Effects, Incident
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
-from gateway.alarm.saying import Encoded, Saying, encoded, pages_of, saying_of
+from gateway.alarm.saying import Encoded, Saying, pages_of, saying_of, state_of
 from gateway.errors import StorageError
 from gateway.link.messages import AlarmEvent, IncidentState, Page, encode
 from gateway.link.topics import Topics
@@ -129,7 +130,8 @@ class _Unit:
     now: Moment
     rows: list[Row] = field(default_factory=list)
     deeds: list[_Deed] = field(default_factory=list)
-    touched: dict[str, tuple[Incident, Effects]] = field(default_factory=dict)
+    touched: dict[str, tuple[Incident, Effects, int]] = field(default_factory=dict)
+    """By incident, what has come of it and how many times since it was last said."""
     sayings: list[Saying] = field(default_factory=list)
 
 
@@ -204,7 +206,7 @@ class Clerk:
     ) -> None:
         """Of an earlier run: closed incidents with their expiry in seconds, and unpublished events."""
         for record, expiry in closed:
-            state = encoded(wire.state_of(record))
+            state = state_of(record)
             if state.payload is None:
                 self._unsayable("incident", record.case.id)
             else:
@@ -241,11 +243,11 @@ class Clerk:
         unit = self._unit
         unit.rows += rows
         for incident, effects in changes:
-            _, before = unit.touched.pop(incident.id, (incident, Effects()))
+            _, before, times = unit.touched.pop(incident.id, (incident, Effects(), 0))
             both = Effects(before.changed or effects.changed, before.pages + effects.pages)
-            if incident.record.refused is None:
-                unit.touched[incident.id] = incident, both
-            else:  # the next change takes a refusal away
+            if incident.record.refused is None and times + 1 < PUBLISHED_ACTIONS:
+                unit.touched[incident.id] = incident, both, times + 1
+            else:  # the next change takes a refusal, or an applied action, away
                 unit.sayings.append(self._saying(incident, both, unit.now))
         unit.deeds.append(_Deed(sensed, tuple(incident.id for incident, _ in changes), done))
 
@@ -265,7 +267,7 @@ class Clerk:
         self._group().create_task(self._store_and_say(storing, unit), name="alarm.store")
 
     def _rows_of(self, unit: _Unit) -> list[Row]:
-        for incident, effects in unit.touched.values():
+        for incident, effects, _ in unit.touched.values():
             # What was acked or ended within the turn is not sent, and not recorded as sent.
             pages = tuple(one for one in effects.pages if self._wanted(incident.id, one.id))
             still = Effects(effects.changed, pages)

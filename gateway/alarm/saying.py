@@ -47,7 +47,7 @@ class Saying:
 
 def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot: str) -> Saying:
     """What ``effects`` ask for about ``record``."""
-    state = encoded(wire.state_of(record))
+    state = state_of(record)
     pages = pages_of(record, effects, now)
     kind = Kind.CLOSED if record.state is State.CLOSED else Kind.INCIDENT
     new = {page.id for page in effects.pages if page.sends == 1}
@@ -58,6 +58,12 @@ def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot
     ]
     rows.append(Row(kind, record.case.id, snapshot.to_bytes(record, kernel_boot, state.payload)))
     return Saying(effects.changed, state, pages, tuple(rows))
+
+
+def state_of(record: IncidentRecord) -> Encoded[IncidentState]:
+    """What is published of an incident; where that is too large, without what can be left out."""
+    whole = encoded(wire.state_of(record))
+    return whole if whole.payload is not None else encoded(wire.brief(whole.message))
 
 
 def pages_of(record: IncidentRecord, effects: Effects, now: Moment) -> tuple[Encoded[Page], ...]:

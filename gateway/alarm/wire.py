@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.alarm.actions import PUBLISHED_ACTIONS
 from gateway.alarm.contact import Sighting
 from gateway.alarm.record import IncidentRecord, PageRecord
@@ -75,6 +77,11 @@ def state_of(record: IncidentRecord) -> IncidentState:
         merged_into=record.merged_into,
         shortfalls=record.shortfalls,
     )
+
+
+def brief(state: IncidentState) -> IncidentState:
+    """A state without what the journal has as well: for one that is too large with it."""
+    return replace(state, notes=state.notes[-1:], shortfalls=(), breaches=state.breaches[:1])
 
 
 def page_of(record: IncidentRecord, page: PageRecord, sent: float) -> Page:

@@ -3,8 +3,8 @@
 Rules:
 
 1. UTF-8 JSON. Unknown fields are ignored. Duplicate keys, NaN and infinities (``1e999`` too),
-   lone surrogates, nesting deeper than 16 and payloads over 64 KiB are refused with
-   `RemoteProtocolError` (`gateway.link.strict_json`).
+   lone surrogates, nesting deeper than 16 and payloads over 64 KiB (an IncidentState: 512 KiB) are
+   refused with `RemoteProtocolError` (`gateway.link.strict_json`).
 2. What is not known is null, never absent. Fields that a payload has only "where it applies" are
    left out when unset; a reader takes null for them as well.
 3. Times are RFC 3339 text (`gateway.moment`) that name an instant which exists; durations are
@@ -421,6 +421,15 @@ Message = (
 M = TypeVar("M")
 
 
+MAX_STATE_BYTES = 512 * 1024
+"""Of an IncidentState: about 2,500 groups, at 200 bytes each; no more than a picture (contract)."""
+
+
+def longest_payload(kind: type) -> int:
+    """The most bytes that a message of ``kind`` may have."""
+    return MAX_STATE_BYTES if kind is IncidentState else MAX_PAYLOAD_BYTES
+
+
 def encode(message: Message) -> bytes:
     """The payload of one message.
 
@@ -437,10 +446,9 @@ def encode(message: Message) -> bytes:
             _check_time(time)
     except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, KeyError) as error:
         raise LocalProtocolError(f"{kind.__name__}: {error}") from error
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise LocalProtocolError(
-            f"{kind.__name__}: {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}"
-        )
+    longest = longest_payload(kind)
+    if len(payload) > longest:
+        raise LocalProtocolError(f"{kind.__name__}: {len(payload)} bytes; at most {longest}")
     return payload
 
 
@@ -450,7 +458,7 @@ def decode(kind: type[M], payload: bytes) -> M:
     Raises:
         RemoteProtocolError: the payload is not what the contract says; nothing was made of it.
     """
-    value = strict_json(payload)
+    value = strict_json(payload, longest_payload(kind))
     if isinstance(value, dict):
         if "v" not in value:  # has a default for us who write it, none for those who send it
             raise RemoteProtocolError(f"{kind.__name__}: no field `v`")

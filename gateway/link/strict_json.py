@@ -1,7 +1,7 @@
 """JSON that says one thing only. Pure.
 
 Refused: duplicate keys (``json.loads`` lets the last one win), NaN and infinities, numbers beyond
-every float, lone surrogates, nesting deeper than `MAX_DEPTH` and more than `MAX_PAYLOAD_BYTES`.
+every float, lone surrogates, nesting deeper than `MAX_DEPTH` and more bytes than are allowed.
 The checks before the parser are linear in the payload, whatever it holds.
 """
 
@@ -19,14 +19,14 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_DEPTH = 16
 
 
-def strict_json(payload: bytes) -> Any:
-    """The value of a JSON payload.
+def strict_json(payload: bytes, longest: int = MAX_PAYLOAD_BYTES) -> Any:
+    """The value of a JSON payload of at most ``longest`` bytes.
 
     Raises:
         RemoteProtocolError: it is none, or one of those that this module refuses.
     """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise RemoteProtocolError(f"payload of {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES}")
+    if len(payload) > longest:
+        raise RemoteProtocolError(f"payload of {len(payload)} bytes; at most {longest}")
     _check_depth(payload)
     try:
         value = json.loads(

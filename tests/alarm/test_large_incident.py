@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.alarm import snapshot
@@ -77,7 +78,9 @@ def eventful(groups: int) -> Case:
     case = Case(ALL_CALL, calling(groups))
     note = NoteRecord(by="值" * 128, text="\u0001" * MAX_TEXT, time=START.wall)
     breach = BreachRecord(kind="unanswered", level=1, time=START.wall)
-    record = replace(case.record, notes=(note,) * MAX_NOTES, breaches=(breach,) * MAX_BREACHES)
+    record = msgspec.structs.replace(
+        case.record, notes=(note,) * MAX_NOTES, breaches=(breach,) * MAX_BREACHES
+    )
     case.incident = type(case.incident)(record, lambda: "")
     return case
 

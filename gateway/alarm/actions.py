@@ -27,8 +27,10 @@ Rule 10. ``merge`` closes the incident into another one of the same owner, which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from gateway.alarm import delivery, merging
 from gateway.alarm.incident import MAX_APPLIED, NOTHING, Effects, Incident

@@ -13,7 +13,8 @@ Rule 4. Of one group the newest `MAX_PAGES_PER_GROUP` pages are kept; the oldest
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.alarm.record import PageRecord
 

@@ -37,7 +37,9 @@ Rule 17. A group that is stood down is not called: it counts for no quorum, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from gateway.alarm import deadlines, delivery
 from gateway.alarm.choice import Choice, Chooser, Nobody
@@ -263,10 +265,10 @@ class Incident:
     # What follows is for `actions`, `merging` and this module; nothing else changes an incident.
 
     def update(self, **changes: object) -> None:
-        self._record = replace(self._record, **changes)  # type: ignore[arg-type]
+        self._record = replace(self._record, **changes)
 
     def update_group(self, name: str, **changes: object) -> None:
-        group = replace(self._record.groups[name], **changes)  # type: ignore[arg-type]
+        group = replace(self._record.groups[name], **changes)
         self.update(groups={**self._record.groups, name: group})
 
     def begin_level(self, index: int, now: Moment) -> None:

@@ -15,8 +15,10 @@ Rule 5. A drill and a real alarm are never merged, nor an alarm and a trouble; n
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.alarm import delivery
 from gateway.alarm.incident import MAX_NOTES, Incident
@@ -64,7 +66,7 @@ def absorb(incident: Incident, other: IncidentRecord, now: Moment) -> None:
     incident.update(
         active=(
             *one.active,
-            *(replace(contact, of=contact.of or subject) for contact in other.active),
+            *(dataclasses.replace(contact, of=contact.of or subject) for contact in other.active),
         ),
         latched=one.latched or other.latched,
         subjects=(*one.subjects, subject, *other.subjects),

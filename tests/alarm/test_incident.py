@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from gateway.alarm import actions
@@ -85,7 +86,9 @@ class Case:
         assert answer.outcome is Outcome.REFUSED
         assert answer.reason
         same = {"seq": 0, "saved": START, "refused": None, "refusals": ()}
-        assert replace(before, **same) == replace(self.record, **same)
+        assert msgspec.structs.replace(before, **same) == msgspec.structs.replace(
+            self.record, **same
+        )
         return answer.reason
 
     def receive(self, group: str) -> None:

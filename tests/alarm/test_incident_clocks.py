@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from gateway.alarm.incident import MAX_NOTES
@@ -210,8 +211,9 @@ def test_assist_is_no_panic():
 def test_silence_is_resolved_by_the_restore_and_opened_again_by_the_next_one():
     plan = replace(PLAN, when=replace(PLAN.when, category=(SUPERVISION,)))
     case = Case(plan)
-    quiet = replace(case.record, case=replace(case.record.case, category=SUPERVISION, quiet=True))
-    case.incident = type(case.incident)(replace(quiet, latched=False), lambda: "x")
+    silent = replace(case.record.case, category=SUPERVISION, quiet=True)
+    quiet = msgspec.structs.replace(case.record, case=silent)
+    case.incident = type(case.incident)(msgspec.structs.replace(quiet, latched=False), lambda: "x")
     case.restore()
     assert case.state is State.RESOLVED
     case.incident.alarm(quiet.active[0], latch=False, now=case.now)

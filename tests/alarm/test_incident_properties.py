@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -45,7 +46,9 @@ class IncidentLife(RuleBasedStateMachine):
         after = self.record
         assert after.seq == before.seq + effects.changed
         if not effects.changed:
-            assert replace(after, pages=()) == replace(before, pages=())
+            assert msgspec.structs.replace(after, pages=()) == msgspec.structs.replace(
+                before, pages=()
+            )
         for page in effects.pages:
             assert after.groups[page.group].state not in STANDING
             assert after.state in (State.OPEN, State.ANSWERED)
@@ -54,7 +57,9 @@ class IncidentLife(RuleBasedStateMachine):
             encode(page_of(after, page, self.case.now.wall))
         if before.state is State.CLOSED:
             ignored = {"seq": 0, "saved": self.case.now, "refused": None, "refusals": ()}
-            assert replace(before, **ignored) == replace(after, **ignored)
+            assert msgspec.structs.replace(before, **ignored) == msgspec.structs.replace(
+                after, **ignored
+            )
             assert not effects.pages
         if after.level < before.level:
             assert (before.state, after.state, after.level) == (State.RESOLVED, State.OPEN, 1)
@@ -114,7 +119,9 @@ class IncidentLife(RuleBasedStateMachine):
         ignored = {
             "seq": 0, "saved": self.case.now, "refused": None, "refusals": (), "applied": (),
         }  # fmt: skip
-        assert replace(before, **ignored) == replace(self.record, **ignored)
+        assert msgspec.structs.replace(before, **ignored) == msgspec.structs.replace(
+            self.record, **ignored
+        )
         state = state_of(self.record)
         if answer.reason is None:
             assert made.id in state.applied

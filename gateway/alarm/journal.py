@@ -193,6 +193,16 @@ class Journal:
         """Store bookkeeping that nobody waits for; a failure is logged."""
         self._put(self._insertion(rows), None)
 
+    async def transact(self, write: Callable[[Transaction], int]) -> int:
+        """Let ``write`` do its work in the writer's thread; its result, once it is on disk.
+
+        Raises:
+            StorageError: it is not known to be done.
+        """
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._put(Unit(write, 0), future)
+        return await future
+
     async def store_term(self, talkgroup: str, term: int) -> None:
         """Keep the highest floor term of a talkgroup; returns once it is on disk.
 
@@ -207,9 +217,7 @@ class Journal:
             )
             return term
 
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._put(Unit(write, len(talkgroup)), future)
-        await future
+        await self.transact(write)
 
     async def terms(self) -> dict[str, int]:
         """The highest stored term of each talkgroup."""

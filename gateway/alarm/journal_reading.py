@@ -8,13 +8,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.alarm import journal_schema
+from gateway.alarm import journal_schema, journal_tables
 from gateway.alarm.journal_rows import Kind, Stored
+from gateway.alarm.journal_verify import Source
 
 _ROW = "SELECT seq, wall, events.kind, events.key, body FROM events"
 _BETWEEN = f"{_ROW} WHERE wall >= ? AND wall < ? ORDER BY seq"
 _OF_KIND = f"{_ROW} WHERE kind = ? AND wall >= ? ORDER BY seq"
 _STANDING = f"{_ROW} JOIN standing USING (seq) WHERE standing.kind = ? ORDER BY seq"
+
+_LINKED = "seq, wall, kind, key, body, hash FROM events"
 
 _T = TypeVar("_T")
 
@@ -59,6 +62,15 @@ def of_kind(connection: sqlite3.Connection, kind: Kind, since: float) -> tuple[S
 def terms(connection: sqlite3.Connection) -> dict[str, int]:
     """The highest stored floor term of each talkgroup."""
     return dict(connection.execute("SELECT talkgroup, term FROM terms"))
+
+
+def source(connection: sqlite3.Connection, name: str) -> Source:
+    """A journal or an archive for `gateway.alarm.journal_verify`, as it is at this moment."""
+    connection.execute("BEGIN")
+    start = journal_tables.anchor_of(connection)
+    kept = connection.execute(f"SELECT before, {_LINKED} JOIN kept USING (seq) ORDER BY seq")
+    rows = connection.execute(f"SELECT {_LINKED} WHERE seq > ? ORDER BY seq", (start.seq,))
+    return Source(name, start, rows, tuple((row[0], row[1:]) for row in kept))
 
 
 def last_seq(connection: sqlite3.Connection) -> int:

@@ -106,6 +106,19 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
+def create_archive(connection: sqlite3.Connection, start: Head) -> None:
+    """The tables of an archive whose rows follow ``start``; `guard` it when they are in."""
+    for script in (_EVENTS, _INDEXES, _STANDING, _TERMS, _ARCHIVING):
+        _run(connection, script)
+    connection.execute("UPDATE anchor SET seq = ?, hash = ?", (start.seq, start.hash))
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def guard(connection: sqlite3.Connection) -> None:
+    """Refuse from now on what would change rows that are stored."""
+    _run(connection, _GUARDS)
+
+
 def migrate(connection: sqlite3.Connection, wall: float) -> None:
     """Version 1 to 2, within the caller's transaction: the chain is made over the rows as they are.
 
@@ -168,6 +181,17 @@ def head_of(connection: sqlite3.Connection) -> Head:
     """The newest row's; archiving always leaves it."""
     row = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     return START if row is None else Head(*row)
+
+
+def head_at(connection: sqlite3.Connection, seq: int) -> Head | None:
+    """The head that row ``seq`` is; None where there is no such row."""
+    row = connection.execute("SELECT seq, hash FROM events WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else Head(*row)
+
+
+def anchor_of(connection: sqlite3.Connection) -> Head:
+    """What the rows of the file follow: the last one that went to an archive, or `START`."""
+    return Head(*connection.execute("SELECT seq, hash FROM anchor").fetchone())
 
 
 def within(connection: sqlite3.Connection, work: Callable[[], None]) -> None:

@@ -109,17 +109,16 @@ def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]
     ]
 
 
+_OF_DEVICES = (
+    "audio", "ptt", "squelch", "priority", "tx_delay_s", "tail_s", "rx_mute_s", "pre_roll_s",
+)  # fmt: skip
+"""The keys of an endpoint that it is opened with; what is not among them changes while it runs."""
+
+
 def same_devices(old: Endpoint, new: Endpoint) -> bool:
     """Whether two settings of one endpoint differ at most in what can change while it runs."""
-    retuned = {"talkgroup": new.talkgroup, "hears": new.hears}
-    alarm = {
-        name: getattr(new, name)
-        for name in ("kind", "site", "place", "name", "input", "line", "account", "zone",
-                     "category", "latch", "camera", "hold_s", "presses", "presses_within_s",
-                     "confirm_by", "confirm_within_s", "stuck_after_s", "covert",
-                     "duress_codes", "duress_zones")
-    }  # fmt: skip
-    return old.model_copy(update=retuned | alarm) == new and old.audio is not None
+    same = all(getattr(old, key) == getattr(new, key) for key in _OF_DEVICES)
+    return same and old.audio is not None
 
 
 def has_line(endpoint: Endpoint) -> bool:

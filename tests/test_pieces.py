@@ -33,7 +33,7 @@ def test_covert_incident_opens_nothing_at_its_place(settings):
 
 def test_drill_opens_at_its_place_only_what_is_marked_for_drills(settings):
     assert joined(settings, drill=True) == {"police-radio"}
-    intercom = settings.endpoints["south-gate-intercom"].model_copy(update={"drills": True})
+    intercom = replace(settings.endpoints["south-gate-intercom"], drills=True)
     endpoints = {**settings.endpoints, "south-gate-intercom": intercom}
     marked = settings.model_copy(update={"endpoints": endpoints})
     assert joined(marked, drill=True) == {"south-gate-intercom", "police-radio"}

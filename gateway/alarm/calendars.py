@@ -164,6 +164,11 @@ class Rota:
     shifts: tuple[Shift, ...]
     otherwise: str | None = None
 
+    def groups(self) -> tuple[str, ...]:
+        """Everybody that it may call, ``otherwise`` last."""
+        named = [shift.group for shift in self.shifts]
+        return tuple(dict.fromkeys(named + [self.otherwise] if self.otherwise else named))
+
     def on_duty(self, at: datetime) -> tuple[str, ...]:
         """The groups whose shift it is, in the order of the shifts; not ``otherwise``."""
         return tuple(dict.fromkeys(one.group for one in self.shifts if one.hours.hold(at)))

@@ -256,22 +256,24 @@ def matches(
     if category in QUIET_CATEGORIES and category not in when.category and code not in codes:
         return False
     return (
-        _any(when.endpoint, source.endpoint if source else None)
+        (not when.endpoint or (source is not None and source.endpoint in when.endpoint))
         and is_for_site(when, site)
-        and _any(when.category, category)
-        and _any(codes, code)
+        and (not when.category or category in when.category)
+        and (not codes or code in codes)
         and (at is None or when.hours is ALWAYS or when.hours.hold(at))
     )
 
 
 def is_for_site(when: When, site: SiteFacts | None) -> bool:
     """Whether it is for signals of ``site``, as far as that goes."""
+    if site is None:
+        return not (when.site or when.class_ or when.street or when.grid or when.tag)
     return (
-        _any(when.site, site.name if site else None)
-        and _any(when.class_, site.class_ if site else None)
-        and _any(when.street, site.street if site else None)
-        and _any(when.grid, site.grid if site else None)
-        and _any(when.tag, *(site.tags if site else ()))
+        (not when.site or site.name in when.site)
+        and (not when.class_ or site.class_ in when.class_)
+        and (not when.street or site.street in when.street)
+        and (not when.grid or site.grid in when.grid)
+        and (not when.tag or any(tag in when.tag for tag in site.tags))
     )
 
 
@@ -280,10 +282,6 @@ def counted_code(code: str | None) -> str | None:
     if code is not None and len(code) == 4 and code[0] == "P" and code[1:].isdigit():
         return "E" + code[1:]
     return code
-
-
-def _any(wanted: tuple[str | None, ...], *have: str | None) -> bool:
-    return not wanted or any(value is not None and value in wanted for value in have)
 
 
 def severity_of(plan: Plan | None, category: str | None) -> int:

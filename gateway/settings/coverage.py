@@ -19,6 +19,7 @@ import dataclasses
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import compress
 
 from gateway.alarm import plan as plans
 from gateway.alarm.agenda import Agenda, Answers
@@ -106,6 +107,10 @@ def _gaps(outlook: Outlook, takers: Takers, names: list[str]) -> Iterator[Findin
         yield Finding(("endpoints", first), what, hint, warning=True)
 
 
+_FEATURES = ("site", "class_", "street", "grid", "tag")
+"""What a `When` can ask of a site."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taker:
     """A plan that an alarm may meet.
@@ -137,9 +142,11 @@ class Outlook:
         self._rotas = rotas
         self._possible = _Possible(every)
         self._endpoints = {name for plan in every for name in plan.when.endpoint}
+        self._asked = [any(getattr(plan.when, key) for plan in every) for key in _FEATURES]
         hours = [plan.when.hours for plan in every]
         hours += [shift.hours for rota in rotas.values() for shift in rota.shifts]
         self._agenda = Agenda(hours, today)
+        self._chosen: dict[Hashable, list[tuple[plans.Plan, bool]]] = {}
         self._takers: dict[Hashable, Takers] = {}
         self._certain: dict[tuple[str, str], bool] = {}
 
@@ -150,10 +157,14 @@ class Outlook:
         own = name if name in self._endpoints else None
         key = (own, site.name, endpoint.category, has_codes)
         if key not in self._takers:
-            source = source_of(name, endpoint)
-            found = self._possible.plans(source, site, has_codes=has_codes)
+            features = (site.name, site.class_, site.street, site.grid, site.tags)
+            alike = (*key[:1], tuple(compress(features, self._asked)), *key[2:])
+            if alike not in self._chosen:
+                source = source_of(name, endpoint)
+                self._chosen[alike] = self._possible.plans(source, site, has_codes=has_codes)
             self._takers[key] = tuple(
-                Taker(plan.name, sure, self._is_certain(plan, site)) for plan, sure in found
+                Taker(plan.name, sure, self._is_certain(plan, site))
+                for plan, sure in self._chosen[alike]
             )
         return self._takers[key]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import compress
 
 from gateway.alarm import plan as plans
 from gateway.alarm.agenda import Agenda
@@ -25,11 +26,12 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _hours_of_nobody(subject, rota)
     if not subject.validated.sound("groups") or not subject.validated.sound("sites"):
         return
-    callers = _Callers(
-        Groups(groups_of(subject.settings)), rotas, tuple(sites_of(subject.settings).values())
-    )
+    groups = Groups(groups_of(subject.settings))
+    sites = sites_of(subject.settings).values()
     for plan in plans_of(subject.settings):
         if _all_there(subject, plan.name):
+            own_sites = tuple(site for site in sites if plans.is_for_site(plan.when, site))
+            callers = _Callers(groups, rotas, own_sites)
             yield from _levels(subject, plan, callers)
             yield from _unmeasured(subject, plan, callers)
 
@@ -49,43 +51,39 @@ def _hours_of_nobody(subject: Subject, rota: Rota) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Callers:
-    """Whom the levels of a plan can call, at any of the sites that it may be for."""
+    """Whom the levels of a plan can call, at any of ``sites``: those that it may be for."""
 
     groups: Groups
     rotas: dict[str, Rota]
     sites: tuple[plans.SiteFacts, ...]
 
-    def sites_of(self, plan: plans.Plan) -> Iterator[plans.SiteFacts]:
-        return (site for site in self.sites if plans.is_for_site(plan.when, site))
-
-    def can_call(self, plan: plans.Plan, level: plans.Level) -> set[str]:
+    def can_call(self, level: plans.Level) -> set[str]:
         """Every group that ``level`` itself may call at some site and some hour."""
         called: set[str] = set()
-        for site in self._places(plan, level):
+        for site in self._places(level):
             called.update(own_groups(level, self.groups, site))
         for name in level.page_rota:
             rota = self.rotas.get(name)
             if rota is not None:
-                called.update(shift.group for shift in rota.shifts)
-                called.update((rota.otherwise,) if rota.otherwise else ())
+                called.update(group for group in rota.groups() if group in self.groups)
         if level.nearest is not None:
             called.update(group.name for group in self.groups.of_party(level.nearest.party))
-        return called & self.groups.keys()
+        return called
 
-    def _places(self, plan: plans.Plan, level: plans.Level) -> Collection[plans.SiteFacts | None]:
-        """A site of each kind that its ``page_where`` can tell apart."""
-        where = level.page_where
-        asked = () if where is None else (*where.street, *where.grid, *where.class_)
-        if plans.AT_SITE not in asked:
+    def _places(self, level: plans.Level) -> Collection[plans.SiteFacts | None]:
+        """A site of each kind that its ``page_where`` tells apart."""
+        where = level.page_where or plans.Where()
+        own = [plans.AT_SITE in asked for asked in (where.street, where.grid, where.class_)]
+        if not any(own):
             return (None,)
         return {
-            (site.street, site.grid, site.class_): site for site in self.sites_of(plan)
+            tuple(compress((site.street, site.grid, site.class_), own)): site for site in self.sites
         }.values()
 
 
 def _levels(subject: Subject, plan: plans.Plan, callers: _Callers) -> Iterator[Finding]:
     loc = ("plans", plan.name, "levels")
-    own = [callers.can_call(plan, level) for level in plan.levels]
+    own = [callers.can_call(level) for level in plan.levels]
     sound = [
         all(
             subject.sound(*loc, index, key)
@@ -141,7 +139,7 @@ def _unmeasured(subject: Subject, plan: plans.Plan, callers: _Callers) -> Iterat
     levels = [index for index, level in enumerate(plan.levels) if level.nearest is not None]
     if not levels or not subject.sound("plans", plan.name, "when"):
         return
-    lost = [site.name for site in callers.sites_of(plan) if site.position is None]
+    lost = [site.name for site in callers.sites if site.position is None]
     if lost:
         named = ", ".join(lost[:MAX_NAMED])
         more = f" and {len(lost) - MAX_NAMED} more" if len(lost) > MAX_NAMED else ""

@@ -218,13 +218,19 @@ class Desk:
         *,
         drill: bool = False,
         by: str | None = None,
+        code: str | None = None,
+        zone: str | None = None,
     ) -> Raised | None:
-        """Raise ``signal`` at an endpoint by hand; None if there is no such endpoint."""
+        """Raise ``signal`` at an endpoint by hand; None if there is no such endpoint.
+
+        ``code`` and ``zone`` are a panel's, where it is to be as if one had said them.
+        """
         source = self._docket.directory.named(endpoint)
         if source is None:
             return None
         raised: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
-        seen = sighting_of(source, AlarmSignal(signal=signal, line=source.line, zone=source.zone))
+        said = AlarmSignal(signal=signal, line=source.line, zone=zone or source.zone, code=code)
+        seen = sighting_of(source, said)
         self._admit(_Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
         return await raised
 

@@ -50,7 +50,8 @@ class AlarmRequests:
             raise WrongCall(f"there is no signal {request['signal']!r}") from None
         began = time.monotonic()
         drill, by = bool(request.get("drill")), request.get("by")
-        raised = await self._desk.press(endpoint, signal, drill=drill, by=by)
+        code, zone = request.get("code"), request.get("zone")
+        raised = await self._desk.press(endpoint, signal, drill=drill, by=by, code=code, zone=zone)
         if raised is None:
             raise WrongCall(f"this gateway has no endpoint {endpoint!r}")
         took = time.monotonic() - began

@@ -1,263 +1,433 @@
-"""What a scenario file says: gateways and steps, each problem with its place. Pure.
+"""A scenario file: gateways, people and steps, every problem at its line and column.
 
-``docs/scenarios.md`` describes the language. A file is one YAML document with ``name``, ``config``
-(one gateway) or ``gateways`` with what they share in ``shared``, and ``steps``.
+``docs/scenarios.md`` describes the language. Reading blocks: ``config`` may name further files.
 """
 
 from __future__ import annotations
 
-import copy
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_args
 
+from gateway.cli.scenario.expectation import WITHIN as EXPECT_WITHIN
+from gateway.cli.scenario.expectation import Expect, Names, read_expect, read_never
+from gateway.cli.scenario.reader import Reader, clock
 from gateway.errors import ConfigError, Problem
-from gateway.link.messages import ActionName
+from gateway.link.messages import Verdict
+from gateway.moment import parse_timestamp
+from gateway.ports import SignalKind
+from gateway.settings.document import Entry, Node, Place, Scalar, dotted, parse, plain
 from gateway.settings.document import Mapping as Tree
-from gateway.settings.document import Node, Place, Scalar, Sequence, kind_of, parse, plain
-from gateway.settings.wording import suggestion_or_list
+from gateway.settings.include import Source
+from gateway.settings.include import read as read_config
+from gateway.settings.loader import examined
+from gateway.settings.model import Settings
+from gateway.shared import Drivers
 
-ACTIONS = frozenset(get_args(ActionName)) - {"receipt"}
-"""Verbs that are actions on an incident; their value is the group that acts, or null."""
+SIGNALS = frozenset(kind.value for kind in SignalKind) - {"cancel"}
+"""Verbs that are what an input sends; ``cancel`` is a person's, a panel's is ``signal: cancel``."""
 
-_ACTION_KEYS = frozenset(
-    {"incident", "by", "note", "disposition", "verdict", "level", "into", "to", "refused", "via"}
-)
-_VERBS: Mapping[str, frozenset[str]] = {
-    "press": frozenset({"signal", "hold", "drill", "by", "via"}),
-    "raise": frozenset(
-        {"endpoint", "category", "code", "plan", "text", "drill", "covert", "by", "via", "refused"}
-    ),
-    "kill": frozenset(),
-    "stop": frozenset(),
-    "start": frozenset(),
-    "broker": frozenset(),
-    "clock": frozenset(),
-    "reload": frozenset({"via"}),
-    "presence": frozenset({"groups", "on_duty", "position", "interval_s"}),
-    "request": frozenset({"with", "via", "refused"}),
-    "expect": frozenset({"within"}),
+GROUP_ACTIONS = ("ack", "unack", "decline", "en_route", "on_scene", "handled")
+INCIDENT_ACTIONS = ("escalate", "cancel", "reset", "note", "close", "merge", "hand_over")
+ACTIONS = frozenset((*GROUP_ACTIONS, *INCIDENT_ACTIONS))
+WORLD = frozenset({"kill", "stop", "start", "cut", "mend", "reload"})
+"""Verbs whose value is a gateway."""
+
+_SIGNAL_KEYS = ("signal", "code", "zone", "drill", "by", "on", "times", "every", "stored")
+_RAISE_KEYS = (
+    "endpoint", "category", "code", "plan", "text", "drill", "covert", "by", "on", "refused",
+)  # fmt: skip
+_ACTION_KEYS = ("of", "by", "group", "note", "verdict", "refused", "on", "once")
+_PRESENCE_KEYS = ("groups", "on_duty", "position", "interval", "fix_age")
+
+_KEYS: Mapping[str, Collection[str]] = {
+    "press": _SIGNAL_KEYS,
+    **dict.fromkeys(SIGNALS, _SIGNAL_KEYS),
+    "raise": _RAISE_KEYS,
     **dict.fromkeys(ACTIONS, _ACTION_KEYS),
+    **dict.fromkeys(WORLD, ()),
+    "reload": ("with",),
+    "broker": (),
+    "clock": (),
+    "presence": _PRESENCE_KEYS,
+    "gone": (),
+    "deaf": (),
+    "hearing": (),
+    "request": ("with", "on", "refused", "name"),
+    "hang_up": (),
+    "expect": ("within",),
+    "never": ("for",),
 }
 """Verb -> the keys that may stand beside it."""
 
-EXPECTATIONS = frozenset(
-    {"pages", "only", "incidents", "incident", "number", "events", "event", "no_event"}
-)
-INCIDENT_KEYS = frozenset(
-    {
-        "state", "level", "plan", "category", "severity", "site", "endpoint", "endpoints", "drill",
-        "latched", "input", "talkgroup", "groups", "breaches", "disposition", "owner", "owner_term",
-        "covert", "text", "home", "handler", "notes", "verdict", "merged", "merged_into",
-        "shortfalls",
-    }
-)  # fmt: skip
-EVENT_KEYS = frozenset(
-    {
-        "gateway", "site", "endpoint", "signal", "category", "code", "text", "drill", "stored",
-        "covert", "shelved", "folded", "by",
-    }
-)  # fmt: skip
 
-_TIME = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that is done, or looked at; ``at`` in seconds from the start."""
+    """One thing that is done or expected, ``at`` seconds from the start.
+
+    ``subject`` is the verb's value: an endpoint, a group, a gateway ...; ``details`` the keys beside
+    it; ``expect`` what an ``expect`` or a ``never`` looks for.
+    """
 
     place: Place
     at: float
     verb: str
-    value: Any
+    subject: Any = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    expect: Expect | None = None
 
     def __str__(self) -> str:
-        return f"{clock(self.at)} {self.verb} {'' if self.value is None else self.value}".rstrip()
+        if self.expect is not None:
+            return f"{self.verb} (line {self.place.line})"
+        subject = "" if self.subject is None else f" {plain_text(self.subject)}"
+        return f"{self.verb}{subject}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPart:
+    """One gateway of a scenario: what is configured, and the tree that says so."""
+
+    name: str
+    tree: Tree
+    settings: Settings
+    reloads: dict[int, tuple[Tree, Settings]] = field(default_factory=dict)
+    """By the line of a ``reload`` what is configured from then on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One case: the configuration of each gateway, and the steps in order of time."""
+    """One case. ``start`` is POSIX time; None: any time will do, also the real one."""
 
     name: str
     file: str
-    gateways: Mapping[str, Mapping[str, Any]]
+    start: float | None
+    gateways: Mapping[str, GatewayPart]
+    deaf: frozenset[str]
     steps: tuple[Step, ...]
 
+    @property
+    def virtual_only(self) -> str | None:
+        """Why it cannot be run in real time; None where it can."""
+        if self.start is not None:
+            return "it says at what time it starts"
+        if any(step.verb == "clock" for step in self.steps):
+            return "it sets the clock"
+        return None
 
-def clock(seconds: float) -> str:
-    """Seconds as ``mm:ss.mmm``."""
-    return f"{int(seconds // 60):02d}:{seconds % 60:06.3f}"
+
+def plain_text(value: Any) -> str:
+    """A step's subject for people."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def read(text: str, file: str) -> Scenario:
-    """One scenario.
+def load(path: Path, drivers: Drivers) -> Scenario:
+    """The scenario in a file.
 
     Raises:
-        ConfigError: it is none; with every problem, each at its line and column.
+        ConfigError: it is none; with every problem, each at its place.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError((Problem(str(path), 0, 0, "file", f"cannot be read: {error}"),)) from None
+    return read(text, str(path), drivers)
+
+
+def read(text: str, file: str, drivers: Drivers) -> Scenario:
+    """The scenario in a text; paths in it are relative to ``file``.
+
+    Raises:
+        ConfigError: it is none; with every problem, each at its place.
     """
     tree, problems = parse(text, file)
-    reader = _Reader(file, problems)
-    found = reader.scenario(tree)
-    if found is None or reader.problems:
-        raise ConfigError(tuple(reader.problems))
-    return found
+    reading = _Reading(Reader(problems), file, drivers)
+    scenario = None if tree is None else reading.scenario(tree)
+    found = reading.reader.problems
+    if scenario is None or found:
+        raise ConfigError(tuple(dict.fromkeys(sorted(found))))
+    return scenario
 
 
-class _Reader:
-    def __init__(self, file: str, problems: list[Problem]) -> None:
+class _Reading:
+    """Reads one file."""
+
+    def __init__(self, reader: Reader, file: str, drivers: Drivers) -> None:
+        self.reader = reader
         self._file = file
-        self.problems = problems
+        self._drivers = drivers
+        self._gateways: dict[str, GatewayPart] = {}
+        self._names = Names((), (), (), ())
 
-    def scenario(self, tree: Node | None) -> Scenario | None:
-        if not isinstance(tree, Tree):
-            if tree is not None:
-                self._problem(tree.place, "file", "must be a mapping with name, config and steps")
+    def scenario(self, node: Node) -> Scenario | None:
+        known = ("name", "about", "start", "config", "gateways", "deaf", "steps")
+        tree = self.reader.mapping(node, "file", known)
+        if tree is None:
             return None
-        self._known(tree, "file", {"name", "about", "config", "gateways", "shared", "steps"})
-        name = self._value(tree, "name", str, "text")
-        gateways = self._gateways(tree)
-        steps = tuple(self._steps(tree, gateways))
-        return Scenario(name or "", self._file, gateways, steps)
+        for key in ("name", "steps"):
+            if key not in tree.entries:
+                self.reader.problem(tree, key, "is missing")
+        head = self.reader.each(
+            tree,
+            "file",
+            {"name": self.reader.text, "about": self.reader.text, "start": self._wall},
+        )
+        self._configure(tree)
+        if not self._gateways:
+            return None  # nothing is known of the names that steps use
+        deaf: tuple[str, ...] = ()
+        if "deaf" in tree.entries:
+            deaf = self.reader.names(tree.entries["deaf"].node, "deaf", self._names.groups, "group")
+        steps = tuple(self._steps(tree.entries["steps"].node)) if "steps" in tree.entries else ()
+        return Scenario(
+            name=str(head.get("name", "")),
+            file=self._file,
+            start=head.get("start"),
+            gateways=self._gateways,
+            deaf=frozenset(deaf),
+            steps=steps,
+        )
 
-    def _gateways(self, tree: Tree) -> dict[str, dict[str, Any]]:
-        shared = self._mapping(tree, "shared") or {}
-        if "config" in tree.entries:
-            one = self._mapping(tree, "config") or {}
-            return {str(one.get("gateway", "gateway")): _merged(shared, one)}
-        several = self._mapping(tree, "gateways")
-        if not several:
-            self._problem(tree.place, "config", "is missing", "write config: or gateways:")
-            return {}
-        return {
-            name: _merged(shared, {"gateway": name, **(own or {})}) for name, own in several.items()
-        }
+    def _wall(self, node: Node, key: str) -> Any:
+        text = self.reader.text(node, key)
+        if text is None:
+            return None
+        try:
+            return parse_timestamp(text)
+        except ValueError as error:
+            hint = 'write "2026-11-24T08:00:00+08:00"'
+            self.reader.problem(node, key, f"is no time: {error}", hint)
+            return None
 
-    def _steps(self, tree: Tree, gateways: Mapping[str, Any]) -> Iterator[Step]:
-        entry = tree.entries.get("steps")
-        if entry is None or not isinstance(entry.node, Sequence):
-            self._problem(tree.place, "steps", "must be a list of steps")
-            return
+    # Configuration
+
+    def _configure(self, tree: Tree) -> None:
+        shared = Source(Tree(Place(self._file, 1, 1)))
+        config = tree.entries.get("config")
+        if config is not None:
+            shared = self._config(config.node)
+        several = tree.entries.get("gateways")
+        if several is None:
+            if config is None:
+                self.reader.problem(tree, "config", "is missing", "write config: or gateways:")
+                return
+            self._gateway(shared.tree, shared)
+        else:
+            parts = self.reader.mapping(several.node, "gateways")
+            for name, entry in () if parts is None else parts.entries.items():
+                own = Tree(entry.place, {"gateway": Entry(entry.place, Scalar(entry.place, name))})
+                if not (isinstance(entry.node, Scalar) and entry.node.value is None):
+                    part = self.reader.mapping(entry.node, f"gateways.{name}")
+                    if part is None:
+                        continue
+                    own.entries.update(part.entries)
+                self._gateway(merged(shared.tree, own), shared)
+        settings = [part.settings for part in self._gateways.values()]
+        self._names = Names(
+            gateways=tuple(self._gateways),
+            endpoints={name for one in settings for name in one.endpoints},
+            groups={name for one in settings for name in one.groups},
+            sites={name for one in settings for name in one.sites},
+        )
+
+    def _config(self, node: Node) -> Source:
+        if isinstance(node, Tree):
+            return Source(node, files=[self._file])
+        source = Source(Tree(node.place), complete=False)
+        name = self.reader.text(node, "config")
+        if name is not None:
+            source = read_config(str(Path(self._file).parent / name))
+            self.reader.problems += source.problems
+            source.problems.clear()
+        return source
+
+    def _gateway(self, tree: Tree, source: Source) -> None:
+        settings = self._settings(tree, source)
+        if settings is not None:
+            self._gateways[settings.gateway] = GatewayPart(
+                name=settings.gateway, tree=tree, settings=settings, reloads={}
+            )
+
+    def _settings(self, tree: Tree, source: Source) -> Settings | None:
+        found = examined(Source(tree, files=source.files, complete=source.complete), self._drivers)
+        self.reader.problems += [one for one in found.problems if not one.warning]
+        return found.settings
+
+    # Steps
+
+    def _steps(self, node: Node) -> Iterator[Step]:
         now = 0.0
-        for index, node in enumerate(entry.node.items):
+        for index, item in self.reader.items(node):
             key = f"steps[{index}]"
-            if not isinstance(node, Tree):
-                self._problem(node.place, key, f"must be a mapping, not {kind_of(plain(node))}")
+            tree = self.reader.mapping(item, key)
+            if tree is None:
                 continue
-            at = self._at(node, key, now)
+            at = now
+            if "at" in tree.entries:
+                at = self.reader.at(tree.entries["at"].node, f"{key}.at", now)
             if at < now:
-                self._problem(node.place, key, "is earlier than the step before it")
-            now = max(at, now)
-            step = self._step(node, key, now, gateways)
+                what = f"is before the step above it, at {clock(now)}"
+                self.reader.problem(tree.entries["at"].node, f"{key}.at", what)
+            now = max(now, at)
+            step = self._step(tree, key, now)
             if step is not None:
                 yield step
 
-    def _step(self, node: Tree, key: str, at: float, gateways: Mapping[str, Any]) -> Step | None:
-        verbs = [name for name in node.entries if name in _VERBS and name != "at"]
-        # `note` is a verb of its own, and a detail of every other action.
-        actions = [name for name in verbs if name != "note"] or verbs
-        if len(actions) != 1:
-            given = [name for name in node.entries if name != "at"]
-            hint = suggestion_or_list(given[0], sorted(_VERBS)) if given else ""
-            what = (
-                "has no verb" if not actions else f"has {len(actions)} verbs: {', '.join(actions)}"
-            )
-            self._problem(node.place, key, what, hint)
+    def _step(self, tree: Tree, key: str, at: float) -> Step | None:
+        given = [name for name in tree.entries if name != "at"]
+        verbs = [name for name in given if name in _KEYS]
+        if "note" in verbs and len(verbs) == 2:  # beside another action it is a detail
+            verbs.remove("note")
+        if "signal" in given and not verbs:
+            self.reader.problem(tree, key, "has no verb", "write press: ENDPOINT beside signal")
             return None
-        verb = actions[0]
-        self._known(node, key, {"at", verb, *_VERBS[verb]})
-        details = {
-            name: plain(entry.node)
-            for name, entry in node.entries.items()
-            if name not in ("at", verb)
-        }
-        value = plain(node.entries[verb].node)
+        if len(verbs) != 1:
+            hint = ""
+            if not verbs and given:
+                close = Reader()
+                close.mapping(Tree(tree.place, {given[0]: tree.entries[given[0]]}), key, _KEYS)
+                hint = close.problems[0].hint if close.problems else ""
+            what = f"has more than one verb: {', '.join(verbs)}" if verbs else "has no verb"
+            self.reader.problem(tree, key, what, hint)
+            return None
+        verb = verbs[0]
+        self.reader.mapping(tree, key, {"at", verb, *_KEYS[verb]})
+        value = tree.entries[verb].node
+        here = f"{key}.{verb}"
+        details = self.reader.each(
+            tree, key, {k: r for k, r in self._details().items() if k != verb}
+        )
+        expect = None
+        subject: Any = None
         if verb == "expect":
-            self._expectation(node.entries[verb].node, f"{key}.expect")
-        if verb in ("kill", "stop", "start") and value not in gateways:
-            place = node.entries[verb].node.place
-            hint = suggestion_or_list(str(value), list(gateways))
-            self._problem(place, f"{key}.{verb}", f"there is no gateway {value!r}", hint)
-        if verb == "broker" and value not in ("up", "down"):
-            self._problem(node.entries[verb].node.place, f"{key}.broker", "must be up or down")
-        return Step(node.place, at, verb, value, details)
-
-    def _expectation(self, node: Node, key: str) -> None:
-        if not isinstance(node, Tree):
-            self._problem(node.place, key, "must be a mapping of what is expected")
-            return
-        self._known(node, key, EXPECTATIONS)
-        for name, keys in (
-            ("incident", INCIDENT_KEYS),
-            ("event", EVENT_KEYS),
-            ("no_event", EVENT_KEYS),
-        ):
-            entry = node.entries.get(name)
-            if entry is not None and isinstance(entry.node, Tree):
-                self._known(entry.node, f"{key}.{name}", keys)
-
-    def _at(self, node: Tree, key: str, now: float) -> float:
-        entry = node.entries.get("at")
-        if entry is None:
-            return now
-        value = plain(entry.node)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, str):
-            relative = value.startswith("+")
-            text = value.removeprefix("+").strip()
-            found = _TIME.fullmatch(text)
-            if found:
-                hours, minutes, seconds = found.groups()
-                total = int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
-                return now + total if relative else total
-            try:
-                return now + float(text) if relative else float(text)
-            except ValueError:
-                pass
-        self._problem(entry.node.place, f"{key}.at", "is no time", "write 90, 01:30 or +30")
-        return now
-
-    def _known(self, tree: Tree, key: str, known: set[str] | frozenset[str]) -> None:
-        for name, entry in tree.entries.items():
-            if name not in known:
-                hint = suggestion_or_list(name, sorted(known))
-                self._problem(entry.place, f"{key}.{name}", "unknown key", hint)
-
-    def _mapping(self, tree: Tree, key: str) -> dict[str, Any] | None:
-        value = self._value(tree, key, dict, "a mapping") if key in tree.entries else None
-        return value if isinstance(value, dict) else None
-
-    def _value(self, tree: Tree, key: str, kind: type, words: str) -> Any:
-        entry = tree.entries.get(key)
-        if entry is None:
-            self._problem(tree.place, key, "is missing")
-            return None
-        value = plain(entry.node)
-        if not isinstance(value, kind):
-            place = entry.node.place if isinstance(entry.node, Scalar) else entry.place
-            self._problem(place, key, f"must be {words}, not {kind_of(value)}")
-            return None
-        return value
-
-    def _problem(self, place: Place, key: str, what: str, hint: str = "") -> None:
-        self.problems.append(Problem(place.file, place.line, place.column, key, what, hint))
-
-
-def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """``one`` with everything that ``other`` sets, mappings merged; null takes a key out."""
-    return _merged(one, other)
-
-
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    whole = copy.deepcopy(dict(one))
-    for key, value in other.items():
-        if value is None and key in whole:
-            del whole[key]
-        elif isinstance(value, dict) and isinstance(whole.get(key), dict):
-            whole[key] = _merged(whole[key], value)
+            expect = read_expect(self.reader, value, here, self._names, at)
+            details.setdefault("within", EXPECT_WITHIN)
+        elif verb == "never":
+            expect = read_never(self.reader, value, here, self._names)
         else:
-            whole[key] = copy.deepcopy(value)
-    return whole
+            subject = self._subject(verb, value, here, tree)
+        return Step(
+            place=tree.place, at=at, verb=verb, subject=subject, details=details, expect=expect
+        )
+
+    def _details(self) -> dict[str, Callable[[Node, str], Any]]:
+        """How each key beside a verb is read."""
+        reader, names = self.reader, self._names
+        signals = [kind.value for kind in SignalKind]
+        return {
+            "signal": lambda node, key: reader.name(node, key, signals, "signal"),
+            "code": reader.text,
+            "zone": reader.text,
+            "drill": reader.truth,
+            "covert": reader.truth,
+            "stored": reader.truth,
+            "once": reader.truth,
+            "by": reader.text,
+            "on": lambda node, key: reader.name(node, key, names.gateways, "gateway"),
+            "times": reader.whole,
+            "every": reader.length,
+            "endpoint": lambda node, key: reader.name(node, key, names.endpoints, "endpoint"),
+            "category": reader.text,
+            "plan": reader.text,
+            "text": reader.text,
+            "note": reader.text,
+            "refused": reader.text,
+            "of": reader.text,
+            "group": lambda node, key: reader.name(node, key, names.groups, "group"),
+            "verdict": lambda node, key: reader.name(node, key, get_args(Verdict), "verdict"),
+            "groups": lambda node, key: reader.names(node, key, names.groups, "group"),
+            "on_duty": reader.truth,
+            "position": self._position,
+            "interval": reader.length,
+            "fix_age": reader.length,
+            "with": lambda node, _: plain(node),
+            "name": reader.text,
+            "within": reader.length,
+            "for": reader.length,
+        }
+
+    def _subject(self, verb: str, node: Node, key: str, tree: Tree) -> Any:
+        reader, names = self.reader, self._names
+        nothing = isinstance(node, Scalar) and node.value is None
+        if verb == "press" or verb in SIGNALS:
+            return reader.names(node, key, names.endpoints, "endpoint")
+        if verb == "raise":
+            return reader.name(node, key, names.sites, "site")
+        if verb in GROUP_ACTIONS or verb in ("deaf", "hearing"):
+            return reader.names(node, key, names.groups, "group")
+        if verb == "reload":
+            return self._reload(node, key, tree)
+        if verb in WORLD:
+            return self._gateway_named(node, key, nothing)
+        if verb == "broker":
+            return reader.name(node, key, ("up", "down"), "broker state")
+        if verb == "clock":
+            return self._clock_step(node, key)
+        if verb in ("cancel", "reset"):
+            if not nothing:
+                reader.problem(node, key, "takes no value", "name the incident with of:")
+            return None
+        if verb == "escalate":
+            return None if nothing else reader.whole(node, key)
+        return reader.text(node, key)
+
+    def _gateway_named(self, node: Node, key: str, nothing: bool) -> str | None:
+        if nothing and len(self._gateways) == 1:
+            return next(iter(self._gateways))
+        return self.reader.name(node, key, self._names.gateways, "gateway")
+
+    def _reload(self, node: Node, key: str, tree: Tree) -> str | None:
+        nothing = isinstance(node, Scalar) and node.value is None
+        name = self._gateway_named(node, key, nothing)
+        if name is None:
+            return None
+        part = self._gateways[name]
+        _, (before, _) = max(
+            part.reloads.items(), default=(0, (part.tree, part.settings)), key=lambda one: one[0]
+        )
+        after = before
+        if "with" in tree.entries:
+            more = self.reader.mapping(tree.entries["with"].node, f"{dotted((key,))}.with")
+            after = before if more is None else merged(before, more)
+        settings = self._settings(after, Source(after, files=[self._file]))
+        if settings is not None:
+            part.reloads[tree.place.line] = after, settings
+        return name
+
+    def _clock_step(self, node: Node, key: str) -> float | None:
+        """Seconds by which the wall clock is set on, or with a minus set back."""
+        if isinstance(node, Scalar) and isinstance(node.value, str) and node.value[:1] == "-":
+            back = self.reader.length(Scalar(node.place, node.value[1:].strip()), key)
+            return None if back is None else -back
+        if (
+            isinstance(node, Scalar)
+            and isinstance(node.value, int | float)
+            and not isinstance(node.value, bool)
+        ):
+            return float(node.value)
+        return self.reader.length(node, key)
+
+    def _position(self, node: Node, key: str) -> tuple[float, float] | None:
+        value = plain(node)
+        if (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(isinstance(one, int | float) and not isinstance(one, bool) for one in value)
+        ):
+            return float(value[0]), float(value[1])
+        self.reader.problem(node, key, "is no position", "write [30.2573, 120.1776]")
+        return None
+
+
+def merged(one: Tree, other: Tree) -> Tree:
+    """``one`` with everything that ``other`` sets, mappings merged; null takes a key out."""
+    entries = dict(one.entries)
+    for key, entry in other.entries.items():
+        known = entries.get(key)
+        if isinstance(entry.node, Scalar) and entry.node.value is None and known is not None:
+            del entries[key]
+        elif known is not None and isinstance(known.node, Tree) and isinstance(entry.node, Tree):
+            entries[key] = Entry(entry.place, merged(known.node, entry.node))
+        else:
+            entries[key] = entry
+    return Tree(one.place, entries)

@@ -1,146 +1,178 @@
-"""What an outsider has seen of a scenario on the broker, and whether it is what was expected. Pure."""
+"""What an outsider has seen of a scenario on the broker. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from gateway.cli.scenario.language import clock
+from gateway.cli.scenario.reader import clock
 from gateway.errors import RemoteProtocolError
-from gateway.link.messages import AlarmEvent, IncidentState, Page, decode
+from gateway.link.messages import (
+    AlarmEvent,
+    AlarmFigures,
+    EndpointState,
+    IncidentState,
+    JournalHead,
+    Page,
+    Presence,
+    Status,
+    decode,
+)
 from gateway.link.topics import Topics
+
+_KINDS: dict[tuple[str, ...], type] = {
+    ("alarm", "+"): AlarmEvent,
+    ("group", "+", "page", "+"): Page,
+    ("incident", "+", "state", "+"): IncidentState,
+    ("gateway", "+", "status"): Status,
+    ("gateway", "+", "endpoint", "+"): EndpointState,
+    ("gateway", "+", "figures"): AlarmFigures,
+    ("gateway", "+", "journal"): JournalHead,
+    ("presence", "+"): Presence,
+}
+"""What the contract says about the payload of a topic, where the scenarios care."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message: when (seconds from the start), where, and what it says.
+
+    ``message`` is what the contract makes of it, ``body`` its members; both None where it is none.
+    """
+
+    at: float
+    levels: tuple[str, ...]
+    payload: bytes
+    message: object = None
+    body: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
 class Seen:
-    """Everything published so far; times in seconds from the start of the scenario."""
+    """Everything that was published so far, and a line of the time line for what is new in it."""
 
     topics: Topics = field(default_factory=Topics)
-    pages: dict[str, Page] = field(default_factory=dict)
-    """By id: the same page sent again is one page."""
-    events: list[AlarmEvent] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    timeline: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Messages that the contract does not allow."""
     incidents: dict[str, IncidentState] = field(default_factory=dict)
     """The newest state of each, in the order in which they were first seen."""
-    timeline: list[str] = field(default_factory=list)
+    answer: Any = None
+    """What the last request brought."""
+    _pages: set[str] = field(default_factory=set)
+    _events: set[str] = field(default_factory=set)
 
-    def message(self, topic: str, payload: bytes, at: float) -> None:
-        """One message off the broker."""
-        levels = self.topics.levels(topic)
-        if levels is None or not payload:
-            return
-        try:
-            self._take(levels, payload, at)
-        except RemoteProtocolError as error:
-            self.note(at, f"{topic}: {error}")
+    def take(self, topic: str, payload: bytes, at: float) -> Arrival | None:
+        """One message off the broker; None where its topic is none of ours."""
+        levels = _levels(self.topics.root, topic)
+        kind = _kind_of(levels)
+        arrival = Arrival(at, levels, payload)
+        if kind is not None and payload:
+            try:
+                message: Any = decode(kind, payload)
+            except RemoteProtocolError as error:
+                self.broken.append(f"{clock(at)} {topic}: {error}")
+            else:
+                body: dict[str, Any] = msgspec.to_builtins(message)
+                arrival = Arrival(at, levels, payload, message, body)
+                self._note(message, at)
+        self.arrivals.append(arrival)
+        return arrival
 
     def note(self, at: float, words: str) -> None:
         """One line of the time line."""
         self.timeline.append(f"{clock(at)} {words}")
 
-    def number(self, which: int) -> IncidentState | None:
-        """An incident by the order in which they were raised, from 1; negative from the end."""
-        found = sorted(self.incidents.values(), key=lambda one: (one.raised, one.id))
-        index = which - 1 if which > 0 else which
-        return found[index] if -len(found) <= index < len(found) else None
+    def pages(self, since: int = 0, until: int | None = None) -> Iterator[tuple[Page, int]]:
+        """Pages whose first sending is the arrival ``since`` or a later one, and how often each was sent."""
+        sent: dict[str, list[int]] = {}
+        found: dict[str, Page] = {}
+        for index, arrival in enumerate(self.arrivals[:until]):
+            if isinstance(arrival.message, Page):
+                found.setdefault(arrival.message.id, arrival.message)
+                sent.setdefault(arrival.message.id, []).append(index)
+        for name, page in found.items():
+            if sent[name][0] >= since:
+                yield page, len(sent[name])
 
-    def misses(self, expected: Mapping[str, Any]) -> Iterator[str]:
-        """In words, each thing that is not as expected."""
-        calls = Counter(page.group for page in self.pages.values())
-        for group, count in (expected.get("pages") or {}).items():
-            if calls[group] != count:
-                yield f"pages to {group}: expected {count}, seen {calls[group]}"
-        if "only" in expected:
-            wanted = set(expected["only"] or ())
-            if set(calls) != wanted:
-                yield f"groups paged: expected {sorted(wanted)}, seen {sorted(calls)}"
-        if "incidents" in expected:
-            standing = sum(one.state != "closed" for one in self.incidents.values())
-            if standing != expected["incidents"]:
-                yield f"incidents not closed: expected {expected['incidents']}, seen {standing}"
-        signals = Counter(event.signal for event in self.events)
-        for signal, count in (expected.get("events") or {}).items():
-            if signals[signal] != count:
-                yield f"{signal} events: expected {count}, seen {signals[signal]}"
-        if "event" in expected and not self._has_event(expected["event"]):
-            yield f"no event like {expected['event']}"
-        if "no_event" in expected and self._has_event(expected["no_event"]):
-            yield f"an event like {expected['no_event']}"
-        if "incident" in expected:
-            yield from self._incident(expected["incident"] or {}, expected.get("number", 1))
+    def events(self, since: int = 0, until: int | None = None) -> Iterator[AlarmEvent]:
+        """Events first told at the arrival ``since`` or later."""
+        known = {
+            one.message.id for one in self.arrivals[:since] if isinstance(one.message, AlarmEvent)
+        }
+        for arrival in self.arrivals[since:until]:
+            if isinstance(arrival.message, AlarmEvent) and arrival.message.id not in known:
+                known.add(arrival.message.id)
+                yield arrival.message
 
-    def _incident(self, wanted: Mapping[str, Any], which: int) -> Iterator[str]:
-        state = self.number(which)
-        if state is None:
-            yield f"there is no incident {which}"
-            return
-        have = msgspec.to_builtins(state)
-        for key, value in wanted.items():
-            yield from self._member(key, value, have)
+    def newest(self, levels: tuple[str, ...]) -> Arrival | None:
+        """The last message on a topic."""
+        return next((one for one in reversed(self.arrivals) if one.levels == levels), None)
 
-    def _member(self, key: str, value: Any, have: dict[str, Any]) -> Iterator[str]:
-        if key == "groups":
-            for group, progress in value.items():
-                seen = have["groups"].get(group, {}).get("state")
-                if seen != progress:
-                    yield f"group {group}: expected {progress}, seen {seen}"
-            return
-        seen = have[key]
-        if key == "breaches":
-            seen = [breach["kind"] for breach in seen]
-        elif key == "notes":
-            seen = [note["text"] for note in seen]
-        elif key == "talkgroup" and isinstance(value, bool):
-            seen = seen is not None
-        elif key == "merged_into" and isinstance(value, int):
-            other = self.number(value)
-            value = other.id if other else value
-        elif key == "shortfalls" and isinstance(value, list):
-            missing = [words for words in value if not any(words in one for one in seen)]
-            if missing:
-                yield f"shortfalls: expected {missing}, seen {seen}"
-            return
-        if seen != value:
-            yield f"{key}: expected {value}, seen {seen}"
+    def index_at(self, at: float) -> int:
+        """The first arrival at ``at`` seconds or later."""
+        return next((i for i, one in enumerate(self.arrivals) if one.at >= at), len(self.arrivals))
 
-    def _has_event(self, wanted: Mapping[str, Any]) -> bool:
-        return any(
-            all(_alike(key, value, getattr(event, key)) for key, value in wanted.items())
-            for event in self.events
-        )
+    def find(self, reference: str | None) -> IncidentState | None:
+        """An incident by its endpoint, site, category or plan; None is the newest.
 
-    def _take(self, levels: tuple[str, ...], payload: bytes, at: float) -> None:
-        match levels:
-            case ("alarm", _):
-                event = decode(AlarmEvent, payload)
-                if all(known.id != event.id for known in self.events):
-                    self.events.append(event)
-                    where = event.endpoint or event.site or event.account
-                    self.note(at, f"event {event.signal} {event.category} at {where} {event.text}")
-            case ("group", _, "page", _):
-                page = decode(Page, payload)
-                if page.id not in self.pages:
-                    self.pages[page.id] = page
-                    self.note(at, f"page to {page.group}, level {page.level}: {page.title}")
-            case ("incident", _, "state", _):
-                state = decode(IncidentState, payload)
-                known = self.incidents.get(state.id)
-                version = state.owner_term, state.seq
+        ``#2`` behind it is the second of those in the order of their raising; without, the last.
+        """
+        name, _, number = (reference or "").partition("#")
+        found = [one for one in self.incidents.values() if not name or name in _names_of(one)]
+        if not found:
+            return None
+        if number.isdigit():
+            index = int(number) - 1
+            return found[index] if 0 <= index < len(found) else None
+        return found[-1]
+
+    def _note(self, message: object, at: float) -> None:
+        match message:
+            case Page() if message.id not in self._pages:
+                self._pages.add(message.id)
+                drill = ", drill" if message.drill else ""
+                self.note(at, f"page to {message.group}, level {message.level}{drill}")
+            case AlarmEvent() if message.id not in self._events:
+                self._events.add(message.id)
+                where = message.endpoint or message.site or message.account
+                self.note(
+                    at, f"event {message.signal} ({message.category}) at {where} {message.text}"
+                )
+            case IncidentState():
+                known = self.incidents.get(message.id)
+                version = message.owner_term, message.seq
                 if known is None or (known.owner_term, known.seq) < version:
-                    self.incidents[state.id] = state
-                    self.note(at, f"incident {_summary(state)}")
+                    self.incidents[message.id] = message
+                    self.note(at, f"incident {summary(message)}")
+            case Status():
+                self.note(at, f"a gateway is {message.state}")
 
 
-def _summary(state: IncidentState) -> str:
+def summary(state: IncidentState) -> str:
+    """An incident in one line."""
     groups = ", ".join(f"{name} {group.state}" for name, group in state.groups.items())
-    return f"{state.id[-4:]} {state.state}, level {state.level}, owner {state.owner}: {groups}"
+    what = state.endpoint or state.site or state.category
+    return f"{what} ({state.category}) {state.state}, level {state.level}: {groups or 'nobody'}"
 
 
-def _alike(key: str, wanted: Any, seen: Any) -> bool:
-    """Texts need only contain what is wanted; everything else is to be equal."""
-    if key == "text" and isinstance(wanted, str):
-        return wanted in (seen or "")
-    return bool(wanted == seen)
+def _names_of(state: IncidentState) -> tuple[str | None, ...]:
+    return state.endpoint, state.site, state.category, state.plan
+
+
+def _levels(root: str, topic: str) -> tuple[str, ...]:
+    first, *levels = topic.split("/")
+    return tuple(levels) if first == root else (first, *levels)
+
+
+def _kind_of(levels: tuple[str, ...]) -> type | None:
+    for pattern, kind in _KINDS.items():
+        if len(pattern) == len(levels) and all(
+            one in ("+", level) for one, level in zip(pattern, levels, strict=True)
+        ):
+            return kind
+    return None

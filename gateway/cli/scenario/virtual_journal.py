@@ -1,74 +1,75 @@
-"""A journal in memory that outlives the gateway that wrote it, as a disk would."""
+"""A journal whose thread is the loop: the real file, tables and rules, in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from gateway.alarm.journal_rows import ENDS, Kind, Row, Stored
+from gateway.alarm.journal import Journal
+from gateway.alarm.journal_room import NoRoom
+from gateway.alarm.journal_writer import Unit, Writer
 
 COMMIT = 0.002
-"""Seconds that a commit takes."""
+"""Seconds that a commit takes; a good disk is faster, a bad one slower."""
 
 
-class VirtualJournal:
-    """With the surface of `gateway.alarm.journal.Journal`."""
+class _Writer(Writer):
+    """Commits what was put, all at once, `COMMIT` seconds later; no thread is started."""
 
-    fault: str | None = None
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._put: list[Unit] = []
+        self._dead = False
+        self._open()
+        self._opened(None)
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._rows: list[Stored] = []
-        self._terms: dict[str, int] = {}
-        self.path = Path("journal.db")
+    def put(self, unit: Unit) -> None:
+        if not self._put:
+            self._loop.call_later(COMMIT, self._store)
+        self._put.append(unit)
 
-    def append(self, rows: Sequence[Row]) -> asyncio.Future[int]:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[int] = loop.create_future()
-        self.append_soon(rows)
-        seq = len(self._rows)
-        loop.call_later(COMMIT, lambda: done.done() or done.set_result(seq))
-        return done
+    def stop(self, timeout: float) -> bool:
+        del timeout
+        if not self._dead:
+            self._store()
+        self._close()
+        self._lock.release()
+        return True
 
-    def append_soon(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            seq = len(self._rows) + 1
-            self._rows.append(Stored(seq, self._wall(), row.kind, row.key, row.body))
+    def kill(self) -> None:
+        """What was not committed never will be."""
+        self._dead = True
 
-    async def standing(self, kind: str) -> tuple[Stored, ...]:
-        ending = [ender for ender, ended in ENDS.items() if ended == kind]
-        found: dict[str, Stored] = {}
-        for row in self._rows:
-            if row.kind == kind:
-                found[row.key] = row
-            elif row.kind in ending:
-                found.pop(row.key, None)
-        return tuple(sorted(found.values(), key=lambda row: row.seq))
+    def _store(self) -> None:
+        units, self._put = self._put, []
+        if units and not self._dead:
+            self._commit(units)
 
-    async def open_incidents(self) -> tuple[Stored, ...]:
-        return await self.standing(Kind.INCIDENT)
 
-    async def unpublished_signals(self) -> tuple[Stored, ...]:
-        return await self.standing(Kind.SIGNAL)
+class VirtualJournal(Journal):
+    """A `Journal` without a thread, on a disk that loses nothing and takes `COMMIT` seconds."""
 
-    async def closed_incidents(self, since: float) -> tuple[Stored, ...]:
-        return self._of(Kind.CLOSED, since)
+    SYNCHRONOUS = "OFF"
 
-    async def known_pages(self, since: float) -> tuple[Stored, ...]:
-        return self._of(Kind.PAGE_SEEN, since)
+    def __init__(self, path: Path, wall: Callable[[], float]) -> None:
+        super().__init__(path, wall=wall)
+        self._dead = False
 
-    async def last_seq(self) -> int:
-        return len(self._rows)
+    async def open(self) -> None:
+        """As `Journal.open`; there is no disk that could be slow."""
+        self._writer = _Writer(self.path, self.SYNCHRONOUS, NoRoom(), lambda _: None, self._settle)
+        self._writer.start()
 
-    async def events(self, since: float, until: float) -> tuple[Stored, ...]:
-        return tuple(row for row in self._rows if since <= row.wall < until)
+    def kill(self) -> None:
+        """Its process is gone, and with it what was not committed."""
+        self._dead = True
+        for timer in (self._stall, self._probing):
+            if timer is not None:
+                timer.cancel()
+        if isinstance(self._writer, _Writer):
+            self._writer.kill()
 
-    async def store_term(self, talkgroup: str, term: int) -> None:
-        self._terms[talkgroup] = max(term, self._terms.get(talkgroup, 0))
-
-    async def terms(self) -> dict[str, int]:
-        return dict(self._terms)
-
-    def _of(self, kind: str, since: float) -> tuple[Stored, ...]:
-        return tuple(row for row in self._rows if row.kind == kind and row.wall >= since)
+    def _put(self, unit: Unit, future: asyncio.Future[int] | None) -> None:
+        if not self._dead:
+            super()._put(unit, future)

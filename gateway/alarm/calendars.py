@@ -167,7 +167,7 @@ class Rota:
     def groups(self) -> tuple[str, ...]:
         """Everybody that it may call, ``otherwise`` last."""
         named = [shift.group for shift in self.shifts]
-        return tuple(dict.fromkeys(named + [self.otherwise] if self.otherwise else named))
+        return tuple(dict.fromkeys([*named, self.otherwise] if self.otherwise else named))
 
     def on_duty(self, at: datetime) -> tuple[str, ...]:
         """The groups whose shift it is, in the order of the shifts; not ``otherwise``."""

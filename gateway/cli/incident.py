@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,9 +31,6 @@ NoteOption = Annotated[
     str | None, typer.Option("--note", "-n", metavar="TEXT", help="A remark to keep with it.")
 ]
 
-ANSWERED = ("acked", "en_route", "on_scene", "handled")
-"""A roll call counts a group in one of these as present."""
-
 
 @app.command("list")
 def list_(
@@ -43,17 +39,17 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """Incidents that this gateway knows of, newest first."""
-    from gateway.cli import live
+    from gateway.cli import incidents
 
-    live.incidents(config, everything=everything, as_json=json)
+    incidents.list_incidents(config, everything=everything, as_json=json)
 
 
 @app.command()
 def show(incident: IncidentArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """One incident, whole."""
-    from gateway.cli import live
+    from gateway.cli import incidents
 
-    live.incident(config, incident, as_json=json)
+    incidents.show(config, incident, as_json=json)
 
 
 @app.command("raise")
@@ -94,9 +90,9 @@ def raise_(
     json: JsonOption = False,
 ) -> None:
     """Raise an incident by hand, at any site. Groups are paged as for a press."""
-    from gateway.cli import live
+    from gateway.cli import incidents
 
-    live.raise_incident(
+    incidents.raise_incident(
         config,
         as_json=json,
         site=site,
@@ -120,20 +116,14 @@ def roll(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Roll call: which of the groups called have answered, which only have the page, which neither.
+    """Roll call: who of those called has answered, who only has the page, who not even that.
 
-    Status 1 while anybody is missing.
+    Status 1 while anybody is missing. Waiting ends early once nobody is left to wait for.
     """
-    from gateway.cli import live
+    from gateway.cli import incidents
 
-    until = time.monotonic() + wait
-    while True:
-        missing = live.missing(config, incident, ANSWERED)
-        if not missing or time.monotonic() >= until:
-            break
-        time.sleep(0.5)
-    live.roll(config, incident, ANSWERED, as_json=json)
-    raise typer.Exit(1 if missing else 0)
+    if not incidents.roll(config, incident, wait=wait, as_json=json):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -155,9 +145,11 @@ def merge(
 def hand_over(
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="Who has it from now on.")],
     incident: Annotated[
-        str | None,
-        typer.Argument(metavar="INCIDENT", help="Default: every one that is not closed."),
+        str | None, typer.Argument(metavar="[INCIDENT]", help="Which one, unless it is --all.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every one that is not closed, at a change of shift.")
+    ] = False,
     group: Annotated[
         str | None,
         typer.Option("--group", "-g", metavar="GROUP", help="Only this group's part of it."),
@@ -167,13 +159,16 @@ def hand_over(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Hand an incident over, or at a change of shift all of them."""
-    from gateway.cli import live
+    """Hand an incident over to somebody, or at a change of shift all of them."""
+    from gateway.cli import incidents
 
-    if incident is None:
-        live.hand_over(config, to=to, note=note, by=who(by), as_json=json)
+    which = incidents.one_or_all(incident, everything=everything)
+    if which is not None:
+        _act(config, which, "hand_over", json=json, by=by, group=group, note=note, to=to)
+    elif group is not None:
+        raise typer.BadParameter("a group has its part of one incident: name it")
     else:
-        _act(config, incident, "hand_over", json=json, by=by, group=group, note=note, to=to)
+        incidents.hand_over(config, to=to, note=note, by=who(by), as_json=json)
 
 
 @app.command()
@@ -217,7 +212,23 @@ _action(
     "cancel", "cancel", "Stop paging and stand the groups down; the incident still needs `close`."
 )
 _action("reset", "reset", "Clear the latched input, once the button has been restored.")
-_action("note", "note", "Only keep a remark.")
+
+
+@app.command()
+def note(
+    incident: IncidentArgument,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The remark.")] = None,
+    remark: NoteOption = None,
+    group: GroupOption = None,
+    by: ByOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Keep a remark with it."""
+    said = text or remark
+    if not said:
+        raise typer.BadParameter("what is the remark?", param_hint="TEXT")
+    _act(config, incident, "note", json=json, by=by, group=group, note=said)
 
 
 @app.command()
@@ -263,6 +274,6 @@ def close(
 def _act(
     config: Path | None, incident: str, action: str, *, json: bool, by: str | None, **fields: Any
 ) -> None:
-    from gateway.cli import live
+    from gateway.cli import incidents
 
-    live.act(config, incident, action, as_json=json, by=who(by), **fields)
+    incidents.act(config, incident, action, as_json=json, by=who(by), **fields)

@@ -82,55 +82,6 @@ def press(
         print(f"incident {incident['id']}: {incident['state']}, level {incident['level']}")
 
 
-def raise_incident(config: Path | None, *, as_json: bool, **order: Any) -> None:
-    """Raise an incident by hand; returns once the gateway has stored it."""
-    done = call(socket_of(config), "incident.raise", **order)
-    if as_json:
-        _print_json(done)
-        return
-    if not done["stored"]:
-        raise BaiyingError("it went out, but could not be stored; see the gateway's log")
-    for incident in done["incidents"]:
-        called = ", ".join(incident["groups"]) or "nobody"
-        print(
-            f"incident {incident['id']}: {incident['state']}, level {incident['level']}, calls {called}"
-        )
-
-
-def missing(config: Path | None, incident_id: str, present: tuple[str, ...]) -> list[str]:
-    """The groups called to an incident whose state is none of ``present``."""
-    state = call(socket_of(config), "incident.show", incident=incident_id)
-    return [name for name, group in state["groups"].items() if group["state"] not in present]
-
-
-def roll(config: Path | None, incident_id: str, present: tuple[str, ...], *, as_json: bool) -> None:
-    """Who of the groups called to an incident has answered, since when, and who has not."""
-    state = call(socket_of(config), "incident.show", incident=incident_id)
-    if as_json:
-        _print_json(state["groups"])
-        return
-    groups = state["groups"]
-    answered = sum(group["state"] in present for group in groups.values())
-    print(f"{answered} of {len(groups)} groups have answered")
-    for name, group in sorted(groups.items(), key=lambda item: item[1]["state"] in present):
-        mark = "+" if group["state"] in present else "-"
-        since = group["acked"] or group["received"] or group["paged"]
-        by = f" by {group['by']}" if group["by"] else ""
-        print(f"{mark} {name}: {group['state']}{by}, {since}")
-
-
-def hand_over(config: Path | None, *, to: str, note: str | None, by: str, as_json: bool) -> None:
-    """Hand every incident that is not closed over to ``to``."""
-    done = call(socket_of(config), "incident.hand-over", to=to, note=note, by=by)
-    if as_json:
-        _print_json(done)
-    refused = [one for one in done if one["outcome"] != "applied"]
-    if not as_json:
-        print(f"{len(done) - len(refused)} of {len(done)} incidents handed over to {to}")
-    if refused:
-        raise BaiyingError("; ".join(f"{one['incident']}: {one['reason']}" for one in refused))
-
-
 def talk(
     config: Path | None,
     talkgroup: str,
@@ -173,7 +124,7 @@ def listen(
     until = None if seconds is None else time.monotonic() + seconds
     recording = None
     try:
-        with ControlClient(socket_of(config)) as client, _asked_to_stop(client.end_audio):
+        with ControlClient(socket_of(config)) as client, asked_to_stop(client.end_audio):
             client.ask("listen", talkgroup=talkgroup, rate_hz=rate_hz, seconds=seconds)
             for event in client.frames():
                 # Not before the gateway listens: a refusal leaves an earlier recording alone.
@@ -211,7 +162,7 @@ def _new_wav(out: Path, rate_hz: int) -> wave.Wave_write:
 
 
 @contextlib.contextmanager
-def _asked_to_stop(end: Callable[[], None]) -> Iterator[None]:
+def asked_to_stop(end: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM calls ``end``; a second one does what it always does."""
     numbers = (signal.SIGINT, signal.SIGTERM)
 
@@ -229,79 +180,6 @@ def _asked_to_stop(end: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         restore()
-
-
-def incidents(config: Path | None, *, everything: bool, as_json: bool) -> None:
-    """The incidents that this gateway knows of, newest first."""
-    found = call(socket_of(config), "incident.list", all=everything)
-    if as_json:
-        _print_json(found)
-        return
-    if not found:
-        print("no open incident" if not everything else "no incident")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "incident", "raised", "state", "level", "site / endpoint", "category", "groups", box=None
-    )
-    for one in found:
-        groups = ", ".join(f"{name} {group['state']}" for name, group in one["groups"].items())
-        state = one["state"] + (" DRILL" if one["drill"] else "")
-        place = f"{one['site_name'] or one['site'] or '-'} / {one['endpoint'] or '-'}"
-        table.add_row(
-            one["id"],
-            one["raised"],
-            state,
-            str(one["level"]),
-            place,
-            one["category"] or "-",
-            groups,
-        )
-    # Ids are for copying; they are never cut, not even in a pipe.
-    Console(width=max(160, Console().width), highlight=False).print(table)
-
-
-def incident(config: Path | None, incident_id: str, *, as_json: bool) -> None:
-    """One incident, whole."""
-    state = call(socket_of(config), "incident.show", incident=incident_id)
-    if as_json:
-        _print_json(state)
-        return
-    for key, value in state.items():
-        if key in ("groups", "applied", "v", "notes"):
-            continue
-        print(f"{key:12} {_shown(value)}")
-    for note in state.get("notes", ()):
-        print(f"note         {note['time']} {note['by']}: {note['text']}")
-    for name, group in state["groups"].items():
-        told = ", ".join(f"{key} {value}" for key, value in group.items() if value is not None)
-        print(f"group        {name}: {told}")
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case dict() | list():
-            return json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
-def act(
-    config: Path | None, incident_id: str, action: str, *, as_json: bool, **fields: Any
-) -> None:
-    """One action on an incident; returns once its owner has applied or refused it."""
-    done = call(socket_of(config), "incident.act", incident=incident_id, action=action, **fields)
-    if as_json:
-        _print_json(done)
-    if done["outcome"] != "applied":
-        raise BaiyingError(f"{action}: {done['outcome']}: {done['reason']}")
-    if not as_json:
-        print(f"{action}: applied; the incident is {done['state']}")
 
 
 def _read_wav(file: Path) -> tuple[int, bytes]:

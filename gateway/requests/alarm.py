@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from gateway.control.server import Handler, Session, WrongCall
 from gateway.errors import LocalProtocolError
 from gateway.link.messages import ActionName, IncidentState
 from gateway.ports import SignalKind
-from gateway.requests.words import text_of
+from gateway.requests.words import text_of, text_or_none
 
 _GROUP_ACTIONS = frozenset({"ack", "unack", "decline", "en_route", "on_scene", "handled"})
 """Actions that a group does; the others are done to the incident."""
@@ -67,11 +68,11 @@ class AlarmRequests:
     async def _raise(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
         order = Order(
             site=text_of(request, "site"),
-            endpoint=request.get("endpoint"),
-            category=request.get("category"),
-            code=request.get("code"),
-            plan=request.get("plan"),
-            text=request.get("text"),
+            endpoint=text_or_none(request, "endpoint"),
+            category=text_or_none(request, "category"),
+            code=text_or_none(request, "code"),
+            plan=text_or_none(request, "plan"),
+            text=text_or_none(request, "text"),
             by=text_of(request, "by"),
             drill=bool(request.get("drill")),
             covert=bool(request.get("covert")),
@@ -85,13 +86,17 @@ class AlarmRequests:
             "incidents": [_builtins(state) for state in raised.incidents],
         }
 
-    async def _list(self, request: dict[str, Any], _: Session) -> list[dict[str, Any]]:
+    async def _list(self, request: dict[str, Any], session: Session) -> int:
+        """Sends each incident as an event, and returns how many: after a storm they are thousands."""
         everything = bool(request.get("all"))
-        return [
-            _builtins(state)
-            for state in self._responder.incidents()
-            if everything or state.state != "closed"
-        ]
+        count = 0
+        for state in self._responder.incidents():
+            if everything or state.state != "closed":
+                session.send_event({"incident": _builtins(state)})
+                count += 1
+                await session.drain()
+                await asyncio.sleep(0)  # timers and voice have their turn between any two
+        return count
 
     async def _show(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
         return _builtins(self._find(text_of(request, "incident")))
@@ -110,17 +115,20 @@ class AlarmRequests:
             details["into"] = self._find(text_of(request, "into")).id
         return await self._done(state, name, text_of(request, "by"), group, details)
 
-    async def _hand_over(self, request: dict[str, Any], _: Session) -> list[dict[str, Any]]:
+    async def _hand_over(self, request: dict[str, Any], _: Session) -> dict[str, Any]:
         """Every incident that is not closed, at a change of shift."""
         to, by = text_of(request, "to"), text_of(request, "by")
-        details = {"to": to}
-        if request.get("note"):
-            details["note"] = text_of(request, "note")
-        return [
-            await self._done(state, "hand_over", by, None, details)
-            for state in self._responder.incidents()
-            if state.state != "closed"
-        ]
+        note = text_or_none(request, "note")
+        details = {"to": to} if note is None else {"to": to, "note": note}
+        standing = [state for state in self._responder.incidents() if state.state != "closed"]
+        # All at once: an owner that does not answer is waited for once, not once for each.
+        done = await asyncio.gather(
+            *(self._done(state, "hand_over", by, None, details) for state in standing)
+        )
+        return {
+            "handed_over": [one["incident"] for one in done if one["outcome"] == "applied"],
+            "missed": [one for one in done if one["outcome"] != "applied"],
+        }
 
     async def _done(
         self,

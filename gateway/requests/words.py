@@ -33,3 +33,15 @@ def number_of(request: dict[str, Any], key: str, default: float | None = None) -
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise WrongCall(f"{key}: {value!r} is no number")
     return float(value)
+
+
+def text_or_none(request: dict[str, Any], key: str) -> str | None:
+    """A text that may be missing; an empty one says nothing either.
+
+    Raises:
+        RequestError: it is no text.
+    """
+    value = request.get(key)
+    if value is not None and not isinstance(value, str):
+        raise RequestError(f"{key} must be a text")
+    return value or None

@@ -9,7 +9,7 @@ import wave
 
 import pytest
 
-from gateway.cli import live
+from gateway.cli import incidents, live
 from gateway.control.client import GatewayRefused
 from gateway.control.protocol import AUDIO, JSON, Frame
 
@@ -80,5 +80,5 @@ def test_listener_records_what_is_heard(config, gateway, tmp_path, capsys):
 
 def test_shown_incident_has_no_words_of_python(config, gateway, capsys):
     gateway(said(done={"closed": None, "latched": True, "breaches": [], "groups": {}}))
-    live.incident(config, "01a2", as_json=False)
+    incidents.show(config, "01a2", as_json=False)
     assert capsys.readouterr().out.split() == ["closed", "-", "latched", "yes", "breaches", "[]"]

@@ -74,7 +74,7 @@ class SignalSink(Protocol):
         """The device is open and being read. Called again after each reopening."""
 
     def heartbeat(self) -> None:
-        """The other side has shown that it is alive."""
+        """The other side has shown that it is alive: a panel has said so, lines could be read."""
 
     def count(self, what: str, number: int = 1) -> None:
         """Add to a named counter, e.g. ``noise_bytes``, ``nak``, ``undecoded``."""
@@ -90,6 +90,26 @@ class AlarmInput(Protocol):
             DriverOpenError: the device cannot be opened.
             DriverIOError: it failed or vanished; the gateway calls `run` again after a pause.
         """
+
+
+class AlarmOutput(Protocol):
+    """Lines that show or sound at a place: lamps, a relay, a siren. Built as ``Driver(name, options)``.
+
+    Its options may say ``drills``: whether a drill may switch it; without it none ever does.
+    """
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Open with every line off, follow `set` until cancelled, switch every line off, close.
+
+        Calls ``ready`` when `set` takes effect; the gateway then sets every line that is to be on.
+
+        Raises:
+            DriverOpenError: the device cannot be opened.
+            DriverIOError: it failed or vanished; the gateway calls `run` again after a pause.
+        """
+
+    def set(self, line: str, on: bool, /) -> None:
+        """Switch a line. Never blocks or raises: what cannot be done ends `run`; while it does not run, nothing is done."""
 
 
 class AudioStream(Protocol):

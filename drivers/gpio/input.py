@@ -180,6 +180,7 @@ class _Watch:
         if now >= self._next_look:
             self._next_look = now + LOOK_EVERY
             levels = self._levels()  # before the check, so that an edge after it is not overtaken
+            self._sink.heartbeat()
             if not self._request.wait_edge_events(0):
                 for offset, active in levels:
                     self._tell(offset, self._states[offset].look(active, now))

@@ -8,6 +8,9 @@ from drivers.virtual.options import VirtualInputOptions
 from gateway.errors import DriverIOError
 from gateway.ports import AlarmSignal, SignalKind, SignalSink
 
+BEAT = 1.0
+"""Seconds between two signs of life, the shortest interval that supervision knows."""
+
 
 class VirtualInput:
     """An alarm input without hardware (`gateway.ports.AlarmInput`)."""
@@ -22,7 +25,9 @@ class VirtualInput:
         self._sink = sink
         sink.ready()
         try:
-            await asyncio.get_running_loop().create_future()
+            while True:
+                sink.heartbeat()
+                await asyncio.sleep(BEAT)
         finally:
             self._sink = None
 

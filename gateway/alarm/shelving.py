@@ -185,7 +185,8 @@ class Shelving:
         place = self._places.pop(endpoint)
         shelf = place.shelf
         self._rows.append(Row(Kind.UNSHELVED, endpoint, b""))
-        words = f"{text}; {shelf.by} had shelved it until {timestamp(shelf.until)}: {shelf.reason}"
+        words = f"{text}; {shelf.by} had shelved it until {timestamp(shelf.until)}"
+        words += f": {shelf.reason}" if shelf.reason else ""
         told = Sighting(
             source=place.source,
             subject=endpoint,

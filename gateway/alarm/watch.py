@@ -104,6 +104,7 @@ class Watch:
         self._kept_until: float | None = None
         """Until when the broker sends what it keeps of groups' clients, on `Moment.elapsed`."""
         self._unstored_since: float | None = None
+        self._chains: tuple[Chain, ...] = ()
         self._running = False
         self._untold: list[tuple[Sighting, tuple[Row, ...]]] = []
         self._again: float | None = None
@@ -130,6 +131,8 @@ class Watch:
             self._link.on_connection(self._connection_changed)
             self._connection_changed(self._link.connected)
             self._watch(self._log.silent())
+            if self._chains:
+                self.take_chains(self._chains)
             while True:
                 await asyncio.to_thread(_write, self._alive, self._clock.now().wall)
                 await asyncio.sleep(ALIVE_EVERY)
@@ -147,7 +150,9 @@ class Watch:
 
     def take_chains(self, chains: Iterable[Chain]) -> None:
         """What depends on what, for the journal."""
-        self._keep(self._log.take(chains))
+        self._chains = tuple(chains)
+        if self._running:  # else it is not known yet what the journal has
+            self._keep(self._log.take(self._chains))
 
     def _watch(self, silent: Iterable[Name] = ()) -> None:
         now = self._clock.now()

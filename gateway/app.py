@@ -23,6 +23,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.alarm.journal import Journal, Kind, Row
+from gateway.alarm.journal_keeper import JournalKeeper
 from gateway.alarm.journal_room import Room
 from gateway.alarm.picture_store import PictureStore
 from gateway.alarm_side import AlarmSide
@@ -35,6 +36,7 @@ from gateway.ops import collector
 from gateway.ops.clock import kernel_boot_id
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
+from gateway.pieces import retention_of
 from gateway.settings.difference import difference
 from gateway.settings.loader import Loaded, load
 from gateway.shared import Drivers, Shared
@@ -117,6 +119,14 @@ class Gateway:
         alarm = AlarmSide(shared, settings, journal, links.media, voice.incident)
         roster.changed = voice.roster_changed
         roster.has_endpoint = shared.states.__contains__
+        keeper = JournalKeeper(
+            settings.gateway,
+            links.topics,
+            links.control,
+            journal,
+            links.clock,
+            retention_of(settings),
+        )
         liveness = Liveness(self._notifier)
         for name, endpoint in settings.endpoints.items():
             shared.states.add(name, endpoint.kind, endpoint.site)
@@ -130,6 +140,7 @@ class Gateway:
                     {**alarm.handlers(), **voice.handlers()},
                 )
                 group.create_task(server.run(), name="control")
+                group.create_task(keeper.run(), name="journal")
                 group.create_task(liveness.run(), name="liveness")
                 group.create_task(_turn(liveness), name="turn")
                 stopping = group.create_task(self._stopping.wait(), name="stopping")
@@ -139,7 +150,7 @@ class Gateway:
                 up.cancel()
                 await self._until_stopped(group, stopping, shared, alarm, voice)
                 self._notifier.stopping()
-                await _stop(group, links, alarm, voice)
+                await _stop(group, links, alarm, voice, keeper)
         except* _Stopped:
             counts = ", ".join(
                 f"{name} {count}" for name, count in links.counters.snapshot().items()
@@ -223,12 +234,17 @@ class _Stopped(Exception):
 
 
 async def _stop(
-    group: asyncio.TaskGroup, links: Connections, alarm: AlarmSide, voice: VoiceSide
+    group: asyncio.TaskGroup,
+    links: Connections,
+    alarm: AlarmSide,
+    voice: VoiceSide,
+    keeper: JournalKeeper,
 ) -> None:
     _LOGGER.info("stopping")
     links.control.announce_stopping()
     await voice.stop()
     await alarm.stop()
+    keeper.tell()
     await links.stop()
     del group
     raise _Stopped

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.alarm.journal_keeper import Retention
 from gateway.link.messages import IncidentState
 from gateway.settings import facts
 from gateway.settings.model import Endpoint, Settings, Talkgroup
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
 from gateway.voice.talkgroup import TalkgroupOptions
+
+
+def retention_of(settings: Settings) -> Retention:
+    """How long the journal keeps its rows, and where they go then."""
+    kept = settings.journal
+    return Retention(
+        None if kept.keep_days is None else kept.keep_days * 86_400.0,
+        kept.archive or settings.data_dir / "archive",
+    )
 
 
 def pre_roll_of(endpoint: Endpoint) -> float:

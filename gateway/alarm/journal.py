@@ -203,6 +203,10 @@ class Journal:
         self._put(Unit(write, 0), future)
         return await future
 
+    async def restock(self) -> None:
+        """Make anew what a full disk made us give up, if there is room again."""
+        await asyncio.to_thread(self._room.restock)
+
     async def store_term(self, talkgroup: str, term: int) -> None:
         """Keep the highest floor term of a talkgroup; returns once it is on disk.
 

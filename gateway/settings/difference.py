@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.settings.model import Settings
 
-RESTART = ("gateway", "data_dir", "mqtt")
+RESTART = ("gateway", "data_dir", "journal", "mqtt")
 """Keys that are read once: the identity on the broker, the folder of the journal, the broker."""
 
 

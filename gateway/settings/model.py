@@ -509,6 +509,15 @@ class Supervision(_Model):
     """Clients of responders: heard by their Presence, receipts and actions."""
 
 
+class Journal(_Model):
+    """The record of everything that happened."""
+
+    keep_days: Annotated[int, Field(ge=1, le=36_600)] | None = 400
+    """Days after which a whole month moves to an archive; null: never."""
+    archive: Path | None = None
+    """Folder of the archives, which nothing removes; default: ``archive`` in ``data_dir``."""
+
+
 class Testing(_Model):
     """Tests of buttons and panels."""
 
@@ -608,6 +617,8 @@ class Settings(_Model):
     """Groups whose pages this gateway receives; default: those whose talkgroup has an endpoint here."""
     supervision: Supervision = Supervision()
     """Who is expected to be heard."""
+    journal: Journal = Journal()
+    """How long the journal keeps what happened, and where that goes then."""
     testing: Testing = Testing()
     """How often buttons are to be tested."""
     flapping: Flapping = Flapping()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -11,9 +12,13 @@ from gateway.link.messages import EndpointState, encode
 from gateway.link.topics import Topics
 from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
+from gateway.ops.pacing import Pace
 
 DEGRADING = frozenset({"camera"})
 """Faults that leave an endpoint able to do its main work."""
+
+HANDFUL = 16
+"""States of endpoints that do not speak that are published at a time."""
 
 InputName = Literal["normal", "alarm", "tamper", "fault"]
 
@@ -42,6 +47,8 @@ class _Facts:
 class EndpointStates:
     """EndpointState of every endpoint. Changes of one turn of the loop are published as one.
 
+    Those that do not speak may be thousands: they are published a few at a time.
+
     ``changed`` is told each new state, for the gateway's own roster.
     """
 
@@ -59,7 +66,11 @@ class EndpointStates:
         self._clock = clock
         self._changed = [changed]
         self._facts: dict[str, _Facts] = {}
-        self._dirty: set[str] = set()
+        # Sets that keep their order.
+        self._dirty: dict[str, None] = {}
+        self._dirty_bulk: dict[str, None] = {}
+        self._bulk_asked = False
+        self._pace = Pace(self._publish_bulk, HANDFUL)
 
     def __contains__(self, name: object) -> bool:
         return name in self._facts
@@ -139,28 +150,51 @@ class EndpointStates:
         )
 
     def _touch(self, name: str) -> None:
+        # No floor controller waits for the state of what does not speak.
+        facts = self._facts[name]
+        speaks = facts.talkgroup is not None or bool(facts.hears)
+        if not speaks and name not in self._dirty:
+            self._dirty_bulk[name] = None
+            if not self._bulk_asked:
+                self._bulk_asked = True
+                asyncio.get_running_loop().call_soon(self._ask_bulk)
+            return
+        self._dirty_bulk.pop(name, None)
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._publish)
-        self._dirty.add(name)
+        self._dirty[name] = None
 
     def _publish(self) -> None:
-        dirty, self._dirty = self._dirty, set()
-        for name in sorted(dirty & self._facts.keys()):
-            facts = self._facts[name]
-            now = (
-                facts.kind, facts.site, facts.talkgroup, facts.hears, facts.ptt,
-                facts.squelch_open, facts.input, facts.shelved_until, tuple(sorted(facts.faults.items())),
-            )  # fmt: skip
-            if now == facts.published:
-                continue
-            facts.published = now
-            facts.since = timestamp(self._clock.now().wall)
-            state = self.state(name)
-            # No floor controller waits for the state of what does not speak.
-            bulk = facts.talkgroup is None and not facts.hears
-            topic = self._topics.endpoint(self._gateway, name)
-            self._link.set_retained(topic, encode(state), bulk=bulk)
-            self._tell(name, state)
+        dirty, self._dirty = self._dirty, {}
+        for name in dirty:
+            self._publish_one(name, bulk=False)
+
+    def _ask_bulk(self) -> None:
+        self._bulk_asked = False
+        self._pace.go()
+
+    def _publish_bulk(self, most: int) -> bool:
+        for name in list(itertools.islice(self._dirty_bulk, most)):
+            del self._dirty_bulk[name]
+            self._publish_one(name, bulk=True)
+        return bool(self._dirty_bulk)
+
+    def _publish_one(self, name: str, *, bulk: bool) -> None:
+        facts = self._facts.get(name)
+        if facts is None:
+            return
+        now = (
+            facts.kind, facts.site, facts.talkgroup, facts.hears, facts.ptt,
+            facts.squelch_open, facts.input, facts.shelved_until, tuple(sorted(facts.faults.items())),
+        )  # fmt: skip
+        if now == facts.published:
+            return
+        facts.published = now
+        facts.since = timestamp(self._clock.now().wall)
+        state = self.state(name)
+        topic = self._topics.endpoint(self._gateway, name)
+        self._link.set_retained(topic, encode(state), bulk=bulk)
+        self._tell(name, state)
 
     def _tell(self, name: str, state: EndpointState | None) -> None:
         for changed in self._changed:

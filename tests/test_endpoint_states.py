@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from gateway.endpoint_states import EndpointStates
+from gateway.endpoint_states import HANDFUL, EndpointStates
 from gateway.link.messages import EndpointState, decode
 from gateway.link.topics import Topics
 from gateway.ops.clock import SystemClock
+from gateway.ops.pacing import PAUSE
 
 
 class Board:
@@ -21,7 +22,7 @@ class Board:
         self.sent.append((topic, payload))
 
     async def newest(self):
-        await asyncio.sleep(0)
+        await asyncio.sleep(2 * PAUSE)  # what does not speak goes out a few at a time
         return decode(EndpointState, self.sent[-1][1])
 
 
@@ -46,6 +47,21 @@ async def test_what_changes_nothing_is_not_published(board):
     board.states.lines("gate", ptt=False, squelch_open=False)
     await asyncio.sleep(0)
     assert len(board.sent) == 1
+
+
+async def test_thousands_of_buttons_go_out_a_few_at_a_time_and_what_speaks_goes_first(board):
+    board.sent.clear()
+    for number in range(100):
+        board.states.add(f"button-{number}", "button", "s1")
+    board.states.tuned("gate", "tg", ())
+    await asyncio.sleep(0)
+    assert len(board.sent) <= HANDFUL + 1
+    async with asyncio.timeout(2):
+        while len(board.sent) < 101:
+            await asyncio.sleep(PAUSE)
+    topics = [topic.rsplit("/", 1)[1] for topic, _ in board.sent]
+    assert topics.index("gate") <= HANDFUL
+    assert [one for one in topics if one != "gate"] == [f"button-{n}" for n in range(100)]
 
 
 async def test_a_dead_camera_degrades_and_dead_audio_is_a_fault(board):

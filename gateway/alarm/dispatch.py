@@ -4,7 +4,7 @@ Rules:
 
 1. An AlarmEvent is kept until the broker has acknowledged it, and only then is its journal row
    done. Events of alarms go out at once; quiet ones, and those of an earlier run or connection,
-   a few at a time with a pause that grows on a busy loop: nothing waits behind them.
+   a few at a time (`gateway.ops.pacing`): nothing waits behind them.
 2. A page is repeated by the incident's own schedule, with a fresh ``sent``; one sending of a page
    is under way at most. A sending that failed is made up for as soon as the broker is back, if
    the page still runs.
@@ -29,6 +29,7 @@ from gateway.alarm.wire import CLOSED_EXPIRY, PAGE_EXPIRY
 from gateway.link.messages import AlarmEvent, IncidentState, Page
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
+from gateway.ops.pacing import Pace
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,8 +37,6 @@ PAGES_IN_FLIGHT = 24
 URGENT_IN_FLIGHT = 8
 EVENTS_IN_FLIGHT = 16
 
-_BREATH = 0.002
-"""Seconds between two handfuls of events: 16 in this and a round trip is 5,000 a second."""
 _PAUSE = 5.0
 """Seconds between tries of events that a connected broker refuses."""
 _ENOUGH_PAGES = 8
@@ -64,6 +63,10 @@ class Link(Protocol):
 class _Event:
     payload: bytes
     source: str
+
+
+_NEVER_AGAIN = (2**63, 0)
+"""A version above every other, until the incident is forgotten, or adopted again."""
 
 
 class Dispatch:
@@ -101,7 +104,7 @@ class Dispatch:
         self._urgent_in_flight = 0
         self._quiet: RankedQueue[str] = RankedQueue()
         self._quiet_in_flight = 0
-        self._breathing: asyncio.TimerHandle | None = None
+        self._quiet_pace = Pace(self._send_quiet, EVENTS_IN_FLIGHT)
         self._missed_events: dict[str, None] = {}
         self._pausing: asyncio.TimerHandle | None = None
 
@@ -112,9 +115,9 @@ class Dispatch:
 
     def close(self) -> None:
         """Start nothing more."""
-        for timer in (self._breathing, self._pausing):
-            if timer is not None:
-                timer.cancel()
+        self._quiet_pace.stop()
+        if self._pausing is not None:
+            self._pausing.cancel()
 
     def event(self, event: AlarmEvent, payload: bytes, *, urgent: bool) -> None:
         """Publish an AlarmEvent, now or when the broker is back."""
@@ -126,7 +129,7 @@ class Dispatch:
             self._send_urgent()
         else:
             self._quiet.put(0, self._events[event.id].source, event.id)
-            self._send_quiet()
+            self._quiet_pace.go()
 
     def event_again(self, event_id: str, payload: bytes) -> None:
         """Publish an AlarmEvent of an earlier run, after `reconnected`."""
@@ -160,6 +163,11 @@ class Dispatch:
             each=True,
         )
         return True
+
+    def withdraw(self, incident_id: str) -> None:
+        """Another gateway says what there is to say; nothing older of ours may come after this."""
+        self._newest[incident_id] = _NEVER_AGAIN
+        self._link.set_retained(self._topics.incident(incident_id, self._gateway), b"")
 
     def forget(self, incident_id: str) -> None:
         """The incident is a day closed; nothing of it is published any more."""
@@ -216,26 +224,21 @@ class Dispatch:
         self._event_sent(event_id, sent)
         self._send_urgent()
 
-    def _send_quiet(self) -> None:
-        """Fill the window, then let the loop breathe (rule 1)."""
-        if self._breathing is not None:
-            return
-        while self._link.connected and self._quiet_in_flight < EVENTS_IN_FLIGHT:
-            event_id = self._quiet.take()
+    def _send_quiet(self, most: int) -> bool:
+        """Fill the window with at most so many (rule 1); whether more would go."""
+        room = EVENTS_IN_FLIGHT - self._quiet_in_flight
+        for _ in range(min(most, room)):
+            event_id = self._quiet.take() if self._link.connected else None
             if event_id is None:
-                return
+                return False
             self._quiet_in_flight += 1
             self._post_event(event_id).add_done_callback(partial(self._quiet_sent, event_id))
-            self._breathing = self._breathing or self._later(_BREATH, self._breathed)
-
-    def _breathed(self) -> None:
-        self._breathing = None
-        self._send_quiet()
+        return most < room  # else the next acknowledgement asks again
 
     def _quiet_sent(self, event_id: str, sent: asyncio.Future[None]) -> None:
         self._quiet_in_flight -= 1
         self._event_sent(event_id, sent)
-        self._send_quiet()
+        self._quiet_pace.go()
 
     def _post_event(self, event_id: str) -> asyncio.Future[None]:
         return self._link.post(self._topics.alarm(self._gateway), self._events[event_id].payload)
@@ -261,7 +264,7 @@ class Dispatch:
             missed, self._missed_events = self._missed_events, {}
             for event_id in missed:
                 self._quiet.put(1, "", event_id)
-            self._send_quiet()
+            self._quiet_pace.go()
 
     def _later(self, seconds: float, work: Callable[[], None]) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(seconds, work)

@@ -9,7 +9,7 @@ Rules:
    repeats it. Nothing is queued for a broker that is away: the journal is that queue.
 3. Retained topics take at most `_RETAINED_IN_FLIGHT` places of the window, so that an alarm
    never waits behind a district of endpoint states. Those that are bulk wait for all others and
-   go out a few at a time with a pause between: on a busy loop the pause grows by itself.
+   go out a few at a time with a pause between (`gateway.ops.pacing`).
 4. A handler that raises is logged and counted; it harms neither the link nor other handlers.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import random
-from asyncio import Future, TimerHandle, get_running_loop
+from asyncio import Future, get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -34,13 +34,12 @@ from gateway.link.retained import Retained, Value
 from gateway.link.subscriptions import Subscriptions
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
+from gateway.ops.pacing import Pace
 
 _LOGGER = logging.getLogger(__name__)
 
 _RETAINED_IN_FLIGHT = 16
 _BULK_IN_FLIGHT = 8
-_BULK_PAUSE = 0.001
-"""Seconds; 8 in 1 ms and a round trip is several thousand a second on a loop that has time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class ControlLink:
         self._callbacks: list[Callable[[bool], None]] = []
         self._retained = Retained()
         self._retained_in_flight = 0
-        self._bulk_pause: TimerHandle | None = None
+        self._bulk = Pace(self._flush_bulk, _BULK_IN_FLIGHT)
         self._keeper = Keeper(
             name,
             address,
@@ -261,20 +260,19 @@ class ControlLink:
             if value is None:
                 break
             self._send_retained(connection, value, now)
-        if self._retained.bulk_waits and self._bulk_pause is None:
-            self._bulk_pause = get_running_loop().call_later(_BULK_PAUSE, self._flush_bulk)
+        if self._retained.bulk_waits:
+            self._bulk.go()
 
-    def _flush_bulk(self) -> None:
-        self._bulk_pause = None
+    def _flush_bulk(self, most: int) -> bool:
         connection = self._connection
-        left = _BULK_IN_FLIGHT - self._retained_in_flight
-        while connection is not None and left > 0:
+        room = _BULK_IN_FLIGHT - self._retained_in_flight
+        for _ in range(min(most, room)):
             now = self._clock.now().elapsed
             value = self._retained.take(now, bulk=True)
-            if value is None:
-                return
+            if connection is None or value is None:
+                return False
             self._send_retained(connection, value, now)
-            left -= 1
+        return most < room  # else the next acknowledgement asks again
 
     def _send_retained(self, connection: Connection, value: Value, now: float) -> None:
         self._retained_in_flight += 1

@@ -1,0 +1,58 @@
+"""Does what can wait a handful at a time, so that it never makes anything else wait.
+
+A loop that comes late to a timer is busy with something that matters more: then a handful is small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+PAUSE = 0.002
+"""Seconds between two handfuls."""
+LATE = 0.004
+"""Seconds; a loop with time for everything is not this late to a timer."""
+FEW = 4
+"""What a handful is divided by on a busy loop."""
+
+
+class Pace:
+    """Calls ``work(most)`` when asked to, and again as long as it says that there is more.
+
+    ``most`` is how many things it may do; its answer is whether it would do more if it might.
+    Between two calls there is always a pause. Used from the event loop only.
+    """
+
+    def __init__(self, work: Callable[[int], bool], handful: int) -> None:
+        self._work = work
+        self._handful = handful
+        self._wanted = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def go(self) -> None:
+        """There is something to do: at once, or after the pause that is on."""
+        if self._timer is None:
+            self._do(self._handful)
+        else:
+            self._wanted = True
+
+    def stop(self) -> None:
+        """Call no more until the next `go`."""
+        self._wanted = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _do(self, most: int) -> None:
+        loop = asyncio.get_running_loop()
+        # Armed first: what is done may end up in `go` again.
+        self._timer = loop.call_later(PAUSE, self._again, loop.time() + PAUSE)
+        if self._work(most):
+            self._wanted = True
+
+    def _again(self, due: float) -> None:
+        self._timer = None
+        if self._wanted:
+            self._wanted = False
+            late = asyncio.get_running_loop().time() - due > LATE
+            self._do(max(self._handful // FEW, 1) if late else self._handful)

@@ -12,6 +12,7 @@ from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.docket import Rules
 from gateway.alarm.drilling import Drilling
+from gateway.alarm.handover import Handover
 from gateway.alarm.inputs import Inputs
 from gateway.alarm.journal import Journal
 from gateway.alarm.lifesigns import Watching
@@ -25,7 +26,7 @@ from gateway.alarm.watch import Watch
 from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
-from gateway.link.messages import EndpointState, IncidentState, Page
+from gateway.link.messages import Action, EndpointState, IncidentState, Page
 from gateway.requests.alarm import AlarmRequests
 from gateway.requests.drills import DrillRequests
 from gateway.requests.shelving import ShelvingRequests
@@ -62,6 +63,17 @@ class AlarmSide:
             self._presences,
             facts.zone_of(settings),
         )
+        self.handover = Handover(
+            gateway,
+            shared.kernel_boot,
+            topics,
+            shared.control,
+            journal,
+            shared.clock,
+            counters,
+            self._send_again,
+        )
+        self.handover.configure(facts.standbys_of(settings))
         self.desk = Desk(
             Identity(gateway=gateway, boot=shared.boot, kernel_boot=shared.kernel_boot),
             rules_of(settings),
@@ -73,6 +85,7 @@ class AlarmSide:
             counters,
             Listeners(event=self._raised, page=self._paged_here, incident=self._own_incident),
             self._choosing,
+            self.handover.owned_elsewhere,
         )
         self.responder = Responder(
             gateway,
@@ -84,7 +97,7 @@ class AlarmSide:
             counters,
             serves=facts.serves_of(settings),
             on_page=self._announce,
-            on_state=on_incident,
+            on_state=self._state_arrived,
             deliver=self.desk.deliver,
         )
         self._cameras = Cameras(self._camera_fault, counters)
@@ -141,6 +154,7 @@ class AlarmSide:
         self._tell_neighbours(self._settings)
         group.create_task(self.desk.run(), name="desk")
         await self.desk.ready()
+        group.create_task(self.handover.run(self.desk), name="handover")
         self._watch.configure(watching_of(self._settings))
         group.create_task(self._watch.run(), name="watch")
         group.create_task(self._find_chains(self._settings), name="chains")
@@ -258,7 +272,15 @@ class AlarmSide:
         if page.group in self.responder.serves:
             self.responder.receive(page)
 
+    def _state_arrived(self, state: IncidentState) -> None:
+        self.handover.heard(state)
+        self._on_incident(state)
+
+    def _send_again(self, action: Action) -> None:
+        self.responder.send_again(action)
+
     def _own_incident(self, state: IncidentState) -> None:
+        self.handover.own(state)
         for endpoint in state.endpoints:
             self._show_input(endpoint)
         if state.state == "closed":

@@ -133,8 +133,13 @@ class Gateway:
         try:
             async with asyncio.TaskGroup() as group:
                 await voice.start(group)
-                await alarm.start(group)
-                links.start(group)
+                if alarm.handover.hands:
+                    # What standbys have taken over meanwhile is heard before it is taken up.
+                    links.start(group)
+                    await alarm.start(group)
+                else:
+                    await alarm.start(group)
+                    links.start(group)
                 server = ControlServer(
                     settings.data_dir / "control.sock",
                     {**alarm.handlers(), **voice.handlers()},

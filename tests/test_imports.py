@@ -40,6 +40,7 @@ PURE = {
     "gateway.alarm.guard": set(),
     "gateway.alarm.intake": set(),
     "gateway.alarm.shelving": {"msgspec"},
+    "gateway.alarm.standby": set(),
     "gateway.alarm.stuck": set(),
     "gateway.alarm.walk": set(),
     "gateway.alarm.held": {"msgspec"},

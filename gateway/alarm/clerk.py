@@ -214,6 +214,11 @@ class Clerk:
         for row in events:
             self._dispatch.event_again(row.key, row.body)
 
+    def withdraw(self, incident_id: str) -> None:
+        """Another gateway says what there is to say about it."""
+        self._dispatch.withdraw(incident_id)
+        self._journal.append_soon([Row(Kind.YIELDED, incident_id, b"")])
+
     def forget(self, incidents: Iterable[str]) -> None:
         """Nothing will be said about these any more."""
         for incident_id in incidents:

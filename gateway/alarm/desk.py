@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -52,9 +52,11 @@ from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.order import Order
 from gateway.alarm.plan import SourceFacts
 from gateway.alarm.recall import PATIENCE, Recalled, recall
+from gateway.alarm.record import IncidentRecord
 from gateway.alarm.saying import action_row
+from gateway.alarm.standby import Adopt
 from gateway.errors import RemoteProtocolError, StorageError
-from gateway.link.messages import Action, IncidentState, decode, encode
+from gateway.link.messages import Action, AlarmEvent, IncidentState, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import Moment
 from gateway.ops.clock import DeadlineTimer, SystemClock
@@ -71,6 +73,9 @@ MAX_STORING = 512
 
 _ENDING = frozenset({SignalKind.RESTORE, SignalKind.CANCEL})
 """Signals that are no alarm, also where they change an incident."""
+
+
+OwnedElsewhere = Callable[[Sequence[IncidentRecord]], Awaitable[frozenset[str]]]
 
 
 class Incoming(Protocol):
@@ -140,8 +145,11 @@ class Desk:
         counters: Counters,
         listeners: Listeners,
         chooser: Chooser | None = None,
+        owned_elsewhere: OwnedElsewhere | None = None,
     ) -> None:
+        """``owned_elsewhere`` says which of an earlier run's incidents are another gateway's by now."""
         self._identity = identity
+        self._owned_elsewhere = owned_elsewhere
         self._topics = topics
         self._link = link
         self._journal = journal
@@ -178,7 +186,7 @@ class Desk:
     async def run(self) -> None:
         """Take up what the journal has, then serve until cancelled."""
         begun = self._clock.now().wall
-        recalled = await recall(self._journal, begun, self._counters)
+        recalled = await self._recalled(begun)
         async with asyncio.TaskGroup() as tasks:
             self._clerk.begin(tasks)
             self._link.on_connection(self._connection_changed)
@@ -233,6 +241,43 @@ class Desk:
         seen = sighting_of(source, said)
         self._admit(_Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
         return await raised
+
+    # Standing by
+
+    def record_of(self, incident: str) -> IncidentRecord | None:
+        """An incident that is owned here."""
+        found = self._docket.get(incident)
+        return None if found is None else found.record
+
+    def adopt(self, adopt: Adopt) -> None:
+        """Own another gateway's incident from now on, or take one's own back."""
+        now = self._clock.now()
+        incident = self._docket.restore(adopt.record, now, same_boot=False, above=adopt.above)
+        self._clerk.forget([incident.id])
+        missed = self._docket.passed_on(incident.id, now)
+        self._carry_out((), [(incident, Effects(changed=True)), *missed], now)
+
+    def release(self, incident: str) -> IncidentRecord | None:
+        """Another gateway owns it."""
+        record = self._docket.release(incident)
+        if record is not None:
+            self._clerk.withdraw(incident)
+            self._arm()
+        return record
+
+    def elsewhere(self, records: Iterable[IncidentRecord]) -> None:
+        """Incidents of this gateway that another one owns now."""
+        self._docket.elsewhere(records)
+
+    def foreign(self, event: AlarmEvent) -> None:
+        """What a gateway that this one stands by for has sensed."""
+        if not self._ready.is_set():
+            return
+        now = self._clock.now()
+        sighting = wire.sighting_from(event)
+        changes = self._docket.foreign(event.gateway, sighting, now, drill=event.drill)
+        if changes:
+            self._carry_out((), changes, now)
 
     def report(
         self, sighting: Sighting, rows: tuple[Row, ...] = (), done: Done | None = None
@@ -339,10 +384,22 @@ class Desk:
         """Rule 2, for a journal that could not be read at the start."""
         while True:
             await asyncio.sleep(PATIENCE)
-            recalled = await recall(self._journal, begun, self._counters, late=True)
+            recalled = await self._recalled(begun, late=True)
             if recalled is not None:
                 self._take_up(recalled)
                 return
+
+    async def _recalled(self, begun: float, *, late: bool = False) -> Recalled | None:
+        """What earlier runs left and still is this gateway's."""
+        recalled = await recall(self._journal, begun, self._counters, late=late)
+        if recalled is None or self._owned_elsewhere is None:
+            return recalled
+        others = await self._owned_elsewhere([one.record for one in recalled.opened])
+        for incident in sorted(others):
+            _LOGGER.info("incident %s: another gateway has it", incident)
+        self._journal.append_soon([Row(Kind.YIELDED, one, b"") for one in sorted(others)])
+        kept = [one for one in recalled.opened if one.record.case.id not in others]
+        return replace(recalled, opened=kept)
 
     def _take_up(self, recalled: Recalled) -> None:
         now = self._clock.now()

@@ -18,13 +18,16 @@ Rule 7. What a person raises by hand opens an incident like a signal; where its 
         not closed it joins that, with what was said as a note. Without an endpoint it always opens one
         of its own: a person knows whether it is something else, and can merge.
 Rule 8. Where an incident was merged into another, later signals of its endpoint belong to that one.
+Rule 9. An incident that another gateway owns is none of this docket's. The signals of its endpoints are
+        passed on to that one by their events, and kept for when it comes back. An incident that this
+        gateway adopted is told apart from its own by its home: two gateways may have a button of one name.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
@@ -52,6 +55,9 @@ from gateway.alarm.record import Case, IncidentRecord, State
 from gateway.link.messages import Action
 from gateway.moment import Moment
 from gateway.ports import SignalKind
+
+MAX_PASSED_ON = 64
+"""Signals kept for one incident that another gateway owns; the journal has them all."""
 
 KEEP_CLOSED = 86_400.0
 """Seconds for which a closed incident is kept (contract: closed states expire after a day)."""
@@ -99,6 +105,8 @@ class Docket:
         self._forgotten: list[str] = []
         self._deadlines: list[tuple[float, str]] = []
         self._armed: dict[str, float | None] = {}
+        self._elsewhere: dict[str, str] = {}
+        self._passed_on: dict[str, list[tuple[Sighting, bool]]] = {}
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(self._incidents.values())
@@ -123,6 +131,11 @@ class Docket:
     def signal(self, sighting: Sighting, now: Moment, *, drill: bool = False) -> list[Change]:
         """One signal (rules 1 to 4). The first change is that of the incident it belongs to."""
         if sighting.shelved or sighting.walk:
+            return []
+        if sighting.subject in self._elsewhere:
+            passed = self._passed_on.setdefault(self._elsewhere[sighting.subject], [])
+            if len(passed) < MAX_PASSED_ON:
+                passed.append((sighting, drill))
             return []
         if sighting.signal is SignalKind.RESTORE:
             found = list(self.current(sighting.subject))
@@ -203,6 +216,7 @@ class Docket:
         changes = [
             self._done(one, one.input_gone(gone, now))
             for one in {one.id: one for one in self._current.values()}.values()
+            if one.record.case.home in (None, self._owner)
         ]
         return [change for change in changes if change[1].changed]
 
@@ -227,6 +241,47 @@ class Docket:
             self._make_current(incident)
             self._arm(incident)
         return incident
+
+    def release(self, incident_id: str) -> IncidentRecord | None:
+        """Another gateway owns it (rule 9); None where it was not ours."""
+        incident = self._incidents.pop(incident_id, None)
+        if incident is None:
+            return None
+        for key in self._keys_of(incident.record):
+            if self._current.get(key) is incident:
+                del self._current[key]
+        self._armed.pop(incident_id, None)
+        return incident.record
+
+    def elsewhere(self, records: Iterable[IncidentRecord]) -> None:
+        """Incidents of this gateway that another one owns now: their signals are for that one."""
+        self._elsewhere = {
+            subject: record.case.id
+            for record in records
+            for subject in (record.case.subject, *record.subjects)
+        }
+
+    def passed_on(self, incident_id: str, now: Moment) -> list[Change]:
+        """It is back: what its endpoints said meanwhile, in case the other one never heard it."""
+        changes: list[Change] = []
+        for sighting, drill in self._passed_on.pop(incident_id, ()):
+            changes += self.signal(sighting, now, drill=drill)
+        return changes
+
+    def foreign(self, home: str, sighting: Sighting, now: Moment, *, drill: bool) -> list[Change]:
+        """A signal that ``home`` told of; it opens nothing here, and changes what was adopted."""
+        subject = f"{home}/{sighting.subject}"
+        if sighting.signal is SignalKind.RESTORE:
+            return [
+                self._done(one, one.restore(contact, now))
+                for one in list(self.current(subject))
+                for contact in _contacts_of(one, sighting)
+            ]
+        current = self._current.get((subject, sighting.quiet, drill))
+        if current is None or sighting.signal is not SignalKind.ALARM or sighting.quiet:
+            return []
+        contact = _contact_in(current, sighting)
+        return [self._done(current, current.alarm(contact, latch=False, now=now))]
 
     def deadline(self) -> float | None:
         """When `tick` is wanted, on `Moment.elapsed`."""
@@ -351,8 +406,15 @@ class Docket:
         self._arm(incident)
         return incident, effects
 
+    def _keys_of(self, record: IncidentRecord) -> Iterator[_Key]:
+        """Whose signals join it: its own subject's, and those of what was merged into it."""
+        home = record.case.home
+        prefix = "" if home in (None, self._owner) else f"{home}/"
+        for subject in (record.case.subject, *record.subjects):
+            yield prefix + subject, record.case.quiet, record.case.drill
+
     def _make_current(self, incident: Incident) -> None:
-        own, *merged = _keys_of(incident.record)
+        own, *merged = self._keys_of(incident.record)
         self._current[own] = incident
         for key in merged:
             self._current.setdefault(key, incident)
@@ -366,17 +428,20 @@ class Docket:
 
     def _file(self, incident: Incident, closed: float) -> None:
         """Put a closed incident away; ``closed`` on `Moment.elapsed`."""
-        for key in _keys_of(incident.record):
+        for key in self._keys_of(incident.record):
             if self._current.get(key) is incident:
                 del self._current[key]
         self._armed.pop(incident.id, None)
         self._closed.append((closed, incident.id))
 
 
-def _keys_of(record: IncidentRecord) -> Iterator[_Key]:
-    """Whose signals join it: its own subject's, and those of what was merged into it."""
-    for subject in (record.case.subject, *record.subjects):
-        yield subject, record.case.quiet, record.case.drill
+def _contacts_of(incident: Incident, restore: Sighting) -> tuple[Contact, ...]:
+    """What a restore that another gateway told of ends; its event says the zone, and no line."""
+    own = incident.record.case.subject == restore.subject
+    mine = [one for one in incident.record.active if one.of == (None if own else restore.subject)]
+    if restore.zone is None:
+        return tuple(mine)
+    return tuple(one for one in mine if _contact_in(incident, restore).restores(one))
 
 
 def _contact_in(incident: Incident, sighting: Sighting) -> Contact:

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """The newest snapshot of another owner's incident that this gateway stands by for; key: its id."""
     TAKEN_BACK = "taken-back"
     """This gateway no longer stands by for the incident of this key."""
+    YIELDED = "incident-yielded"
+    """Another gateway owns the incident of this key; what this one knew of it stands no longer."""
     TESTED = "tested"
     """A test of an endpoint was received; key: the endpoint."""
     LINK = "link"
@@ -50,6 +52,7 @@ class Kind(StrEnum):
 ENDS = {
     Kind.PUBLISHED: Kind.SIGNAL,
     Kind.CLOSED: Kind.INCIDENT,
+    Kind.YIELDED: Kind.INCIDENT,
     Kind.LET_GO: Kind.HELD,
     Kind.UNSHELVED: Kind.SHELVED,
     Kind.REVEALED: Kind.SEALED,

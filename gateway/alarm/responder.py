@@ -193,6 +193,10 @@ class Responder:
             return [whole]
         return [state for state in self.incidents() if state.id.startswith(beginning)]
 
+    def send_again(self, action: Action) -> None:
+        """An action of an earlier time, until its incident's owner has answered it."""
+        self._perform(self._inbox.act(action, self._clock.now()))
+
     async def act(
         self,
         incident: str,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.alarm.actions import PUBLISHED_ACTIONS
-from gateway.alarm.contact import Sighting
+from gateway.alarm.contact import Contact, Sighting
+from gateway.alarm.plan import QUIET_CATEGORIES, TROUBLE
 from gateway.alarm.record import IncidentRecord, PageRecord
 from gateway.link.messages import AlarmEvent, Breach, GroupState, IncidentState, Note, Page, Refusal
 from gateway.moment import timestamp
+from gateway.ports import SignalKind
 
 PAGE_EXPIRY = 60
 """Seconds for which the broker keeps a page for a receiver that is away (contract, section 1)."""
@@ -151,3 +153,22 @@ def event_of(
 
 def _time(wall: float | None) -> str | None:
     return None if wall is None else timestamp(wall)
+
+
+def sighting_from(event: AlarmEvent) -> Sighting:
+    """A signal that another gateway told of, as far as its event says; it has no source here."""
+    quiet = event.category in QUIET_CATEGORIES
+    return Sighting(
+        source=None,
+        subject=event.endpoint or f"{event.gateway}:{event.account or ''}",
+        signal=SignalKind(event.signal),
+        category=event.category,
+        contact=Contact(event.zone or "", TROUBLE if quiet else None),
+        code=event.code,
+        account=event.account,
+        zone=event.zone,
+        text=event.text,
+        covert=event.covert,
+        shelved=event.shelved,
+        by=event.by,
+    )

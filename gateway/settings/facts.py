@@ -26,6 +26,7 @@ from gateway.alarm.cap import CapOptions
 from gateway.alarm.folding import FlappingRule
 from gateway.alarm.home_assistant import EndpointFacts
 from gateway.alarm.neighbour_options import NeighbourOptions
+from gateway.alarm.standby import Standby
 from gateway.settings import model
 from gateway.settings.model import Endpoint, Level, Settings
 
@@ -253,6 +254,16 @@ def dispositions_of(settings: Settings) -> Mapping[str, str] | None:
             return {word: VERDICTS.get(word, "unknown") for word in words}
         case verdicts:
             return dict(verdicts)
+
+
+def standbys_of(settings: Settings) -> dict[str, Standby]:
+    """Who stands by for which gateway."""
+    return {
+        name: Standby(
+            by=one.by, adopt_after=one.adopt_after_s, give_back_after=one.give_back_after_s
+        )
+        for name, one in settings.standbys.items()
+    }
 
 
 def drills_of(settings: Settings) -> tuple[drills.Drill, ...]:

@@ -26,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gateway.alarm import plan as plans
+from gateway.alarm import standby
 from gateway.alarm.calendars import parse_day_time, parse_days
 from gateway.settings.addresses import broker_address, listen_address
 from gateway.settings.drivers import DriverChoice, DriverOf
@@ -536,6 +537,19 @@ class Flapping(_Model):
     """Seconds from one count to the next while it flaps."""
 
 
+class Standby(_Model):
+    """The gateways that go on with another one's incidents while it is gone."""
+
+    by: Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1)]
+    """Their names, in order: the first that is online takes over."""
+    adopt_after_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = standby.ADOPT_AFTER
+    """Seconds offline after which its incidents are taken over; above the 5 s in which a lost broker is tried again."""
+    give_back_after_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = (
+        standby.GIVE_BACK_AFTER
+    )
+    """Seconds back online after which it takes them back."""
+
+
 class DrillSchedule(_Model):
     """On which days, and when. Without days of any kind it is every day."""
 
@@ -623,6 +637,8 @@ class Settings(_Model):
     """How often buttons are to be tested."""
     flapping: Flapping = Flapping()
     """When an input that changes all the time is told in counts."""
+    standbys: dict[Identifier, Standby] = {}
+    """Who stands by for which gateway; the same in every gateway's configuration, so best in a shared file."""
     drills: dict[Identifier, Drill] = {}
     """Drills that are held by themselves, by name."""
     neighbours: Neighbours = Neighbours()

@@ -13,7 +13,6 @@ Rule 4. Each lane holds at most `LANE_LIMIT`, of which one source may hold `SOUR
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Generic, Protocol, TypeVar
 
 from gateway.alarm.fair_queue import FairQueue
@@ -46,8 +45,9 @@ class Admission(Generic[W]):
         self._source_limit = source_limit
         self._urgent: FairQueue[W] = FairQueue()
         self._quiet: FairQueue[W] = FairQueue()
-        self._subjects_urgent: Counter[str] = Counter()
-        self._subjects_quiet: Counter[str] = Counter()
+        # How many wait of each subject.
+        self._subjects_urgent: dict[str, int] = {}
+        self._subjects_quiet: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._urgent) + len(self._quiet)
@@ -65,11 +65,11 @@ class Admission(Generic[W]):
         if len(lane) >= self._lane_limit or lane.waiting(source) >= self._source_limit:
             return False
         if not urgent:
-            self._subjects_quiet[subject] += 1
+            _more(self._subjects_quiet, subject)
         else:
             if subject in self._subjects_quiet:
                 self._move_up(subject, source)
-            self._subjects_urgent[subject] += 1
+            _more(self._subjects_urgent, subject)
         lane.put(source, signal)
         return True
 
@@ -87,11 +87,15 @@ class Admission(Generic[W]):
     def _move_up(self, subject: str, source: str) -> None:
         for earlier in self._quiet.withdraw(source, lambda one: one.subject == subject):
             self._urgent.put(source, earlier)
-            self._subjects_urgent[subject] += 1
+            _more(self._subjects_urgent, subject)
         del self._subjects_quiet[subject]
 
 
-def _less(counts: Counter[str], subject: str) -> None:
+def _more(counts: dict[str, int], subject: str) -> None:
+    counts[subject] = counts.get(subject, 0) + 1
+
+
+def _less(counts: dict[str, int], subject: str) -> None:
     if counts[subject] > 1:
         counts[subject] -= 1
     else:

@@ -47,8 +47,8 @@ STORE_PATIENCE = 0.5
 NOTE_PUBLISHED_AFTER = 0.05
 """Seconds for which published events are collected (rule 6)."""
 
-_LINES_PER_UNIT = 8
-"""Incidents of one unit that are logged one by one; more are a storm, and logged as a number."""
+LINES_PER_SECOND = 20
+"""Changes of incidents that are logged one by one; more are a storm, and logged as a number."""
 
 
 class Memory(Protocol):
@@ -176,6 +176,8 @@ class Clerk:
         self._unit: _Unit | None = None
         self._storing = 0
         self._published: list[Row] = []
+        self._lines = 0
+        self._lines_since = 0.0
         self._noting: asyncio.TimerHandle | None = None
 
     @property
@@ -297,11 +299,8 @@ class Clerk:
             self._send_pages(saying.pages)
         states = {saying.state.message.id: saying.state.message for saying in unit.sayings}
         outcomes = [self._outcome(deed, states, stored=stored) for deed in unit.deeds]
-        one_by_one = len(unit.sayings) <= _LINES_PER_UNIT
-        if not one_by_one:
-            _LOGGER.info("%d incidents changed at once", len(states))
         for saying in unit.sayings:
-            self._publish_state(saying, logging.INFO if one_by_one else logging.DEBUG)
+            self._publish_state(saying, unit.now)
         for raised in outcomes:
             if raised.event is not None:
                 self._tell(self._listeners.event, raised)
@@ -350,7 +349,7 @@ class Clerk:
                 self._dispatch.page(page.message, page.payload)
             self._tell(self._listeners.page, page.message)
 
-    def _publish_state(self, saying: Saying, level: int) -> None:
+    def _publish_state(self, saying: Saying, now: Moment) -> None:
         state, payload = saying.state.message, saying.state.payload
         if not saying.changed:
             return
@@ -358,6 +357,16 @@ class Clerk:
             self._unsayable("incident", state.id)
         else:
             self._dispatch.state(state, payload)
+        self._log(state, now)
+        self._tell(self._listeners.incident, state)
+
+    def _log(self, state: IncidentState, now: Moment) -> None:
+        if now.elapsed - self._lines_since >= 1:
+            if self._lines > LINES_PER_SECOND:
+                _LOGGER.info("%d more changes of incidents", self._lines - LINES_PER_SECOND)
+            self._lines_since, self._lines = now.elapsed, 0
+        self._lines += 1
+        level = logging.INFO if self._lines <= LINES_PER_SECOND else logging.DEBUG
         _LOGGER.log(
             level,
             "incident %s: %s, level %d, seq %d",
@@ -366,7 +375,6 @@ class Clerk:
             state.level,
             state.seq,
         )
-        self._tell(self._listeners.incident, state)
 
     def _unsayable(self, what: str, name: str) -> None:
         self._counters.add("alarm.unsayable")

@@ -46,6 +46,7 @@ from gateway.alarm.plan import (
     Plan,
     SiteFacts,
     SourceFacts,
+    counted_code,
     latches,
     place_mates,
     select,
@@ -314,12 +315,25 @@ class Docket:
     def _take(self, rules: Rules) -> None:
         self._rules = rules
         self._groups = Groups(rules.groups)
+        named = [plan.when for plan in rules.plans]
+        self._named_categories = {category for when in named for category in when.category}
+        self._named_codes = {counted_code(code) for when in named for code in when.code}
         self.directory = Directory(rules.sources.values())
         self._mates: dict[tuple[str, str | None], list[SourceFacts]] = {}
         for source in rules.sources.values():
             self._mates.setdefault((source.site, source.place), []).append(source)
 
+    def _is_named(self, sighting: Sighting) -> bool:
+        """Whether a quiet signal may have a plan at all: in a storm most of them have none."""
+        return (
+            sighting.category == SUPERVISION
+            or sighting.category in self._named_categories
+            or counted_code(sighting.code) in self._named_codes
+        )
+
     def _open(self, sighting: Sighting, now: Moment, *, drill: bool) -> list[Change]:
+        if sighting.quiet and not self._is_named(sighting):
+            return []
         source = sighting.source
         site = self._rules.sites.get(source.site) if source else None
         at = local(now.wall, self._rules.zone)

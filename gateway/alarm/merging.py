@@ -10,7 +10,8 @@ Rule 3. Whoever was called there and has not answered is called here with a page
         it called stay called, at every later level too.
 Rule 4. It is as severe as the worse of the two, and patched if either was.
 Rule 5. A drill and a real alarm are never merged, nor an alarm and a trouble; nor what is covert into
-        what is not: that would show it. What is open is not lost in what is resolved.
+        what is not: that would show it. What is open is not lost in what is resolved; and what is only
+        held for another gateway stays apart, for that takes it back.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def why_not(other: IncidentRecord, into: IncidentRecord) -> str | None:
         return "a drill and a real alarm never share an incident"
     if into.case.quiet != other.case.quiet:
         return "an alarm and a trouble never share an incident"
+    if into.case.home != other.case.home:
+        return f"{name} is of gateway {into.case.home} and this one of {other.case.home}"
     if other.case.covert and not into.case.covert:
         return f"{name} is not covert and this one is; merge it the other way"
     return None

@@ -60,6 +60,7 @@ def breaks(never: Expect, seen: Seen, since: int, until: int) -> Iterator[str]:
 def differences(wanted: Any, seen: Any, name: str) -> Iterator[str]:
     """Where ``seen`` is not as ``wanted`` (rule 1)."""
     last = name.rpartition(".")[2]
+    seen = list(seen) if isinstance(seen, tuple) else seen
     if isinstance(wanted, Mapping):
         if not isinstance(seen, Mapping):
             yield f"{name}: expected {shown(wanted)}, seen {shown(seen)}"
@@ -76,7 +77,7 @@ def differences(wanted: Any, seen: Any, name: str) -> Iterator[str]:
     elif isinstance(wanted, float) and isinstance(seen, int | float):
         if abs(wanted - seen) > 1e-6:
             yield f"{name}: expected {wanted}, seen {seen}"
-    elif _plain(wanted) != _plain(seen):
+    elif wanted != seen:
         yield f"{name}: expected {shown(wanted)}, seen {shown(seen)}"
 
 
@@ -94,10 +95,6 @@ def shown(value: Any) -> str:
         case bool():
             return "true" if value else "false"
     return str(value)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 # Messages

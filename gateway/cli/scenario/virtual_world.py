@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +41,35 @@ def run(scenario: Scenario, drivers: Drivers) -> Outcome:
 
 
 async def _run(scenario: Scenario, world: VirtualWorld) -> Outcome:
+    defects = _Defects()
+    asyncio.get_running_loop().set_exception_handler(defects.of_loop)
+    logger = logging.getLogger("gateway")
+    logger.addHandler(defects)
     try:
-        return await play(scenario, world)
+        outcome = await play(scenario, world)
     finally:
         await world.close()
+        logger.removeHandler(defects)
+    return replace(outcome, failures=(*outcome.failures, *defects.found))
+
+
+class _Defects(logging.Handler):
+    """What a gateway caught and went on after, or what went wrong in a callback: never as it should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._keep(f"{record.name}: {record.getMessage()}", record.exc_info[1])
+
+    def of_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._keep(str(context["message"]), context.get("exception"))
+
+    def _keep(self, words: str, error: BaseException | None) -> None:
+        trace = "" if error is None else "".join(traceback.format_exception(error))
+        self.found.append(f"defect: {words}\n{trace}".rstrip())
 
 
 class VirtualWorld:

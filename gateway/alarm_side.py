@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway.alarm.cameras import Cameras
 from gateway.alarm.choosing import Choosing
@@ -21,6 +22,7 @@ from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
 from gateway.alarm.plan import SUPERVISION
 from gateway.alarm.presence import Presences
+from gateway.alarm.rehearsal import Question
 from gateway.alarm.responder import Responder
 from gateway.alarm.watch import Watch
 from gateway.control.server import Handler
@@ -29,11 +31,13 @@ from gateway.link.media_link import MediaLink
 from gateway.link.messages import Action, EndpointState, IncidentState, Page
 from gateway.requests.alarm import AlarmRequests
 from gateway.requests.drills import DrillRequests
+from gateway.requests.explain import ExplainRequests
 from gateway.requests.shelving import ShelvingRequests
 from gateway.requests.tests import ButtonTestRequests
 from gateway.settings import facts, supervised
 from gateway.settings.chains import Chains
 from gateway.settings.drivers import DriverChoice
+from gateway.settings.explanation import explain
 from gateway.settings.model import Settings
 from gateway.shared import Shared
 
@@ -214,7 +218,11 @@ class AlarmSide:
             **self._tests.handlers(),
             **self._shelving.handlers(),
             **DrillRequests(self._drilling).handlers(),
+            **ExplainRequests(self._explain, self._shared.clock).handlers(),
         }
+
+    def _explain(self, question: Question) -> dict[str, Any]:
+        return explain(self._settings, self._presences, question)
 
     # Devices
 

@@ -48,6 +48,7 @@ PURE = {
     "gateway.alarm.neighbour_options": set(),
     "gateway.alarm.agenda": set(),
     "gateway.alarm.levels": set(),
+    "gateway.alarm.rehearsal": set(),
     "gateway.alarm.plan": set(),
     "gateway.alarm.inbox": set(),
     "gateway.alarm.presence": set(),

@@ -120,8 +120,20 @@ def check(
 def explain(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The gateway's YAML file.")],
     endpoint: Annotated[
-        str, typer.Option("--endpoint", "-e", metavar="ENDPOINT", help="What is pressed.")
-    ],
+        str | None, typer.Option("--endpoint", "-e", metavar="ENDPOINT", help="What is pressed.")
+    ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option("--site", metavar="SITE", help="Where a person raises an incident by hand."),
+    ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option("--category", metavar="CATEGORY", help="As what it is raised by hand."),
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="PLAN", help="The plan that it is raised by hand with."),
+    ] = None,
     signal: Annotated[
         str,
         typer.Option(
@@ -137,13 +149,35 @@ def explain(
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help="When, as RFC 3339; default is now.")
     ] = None,
+    drill: Annotated[bool, typer.Option("--drill", help="As a drill.")] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Ask the gateway that runs on CONFIG, which knows where people are."
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Say who would be called, by whom, when, at which level and on which talkgroup. Calls nobody."""
+    """Say who would be called, by whom, when, at which level and on which talkgroup. Calls nobody.
+
+    Of an `--endpoint` that is pressed, or of a `--site` at which a person raises an incident by hand.
+    """
     from gateway.cli.explain import explain as explain_source
 
     raise typer.Exit(
-        explain_source(config, endpoint, signal=signal, code=code, at=at, as_json=json)
+        explain_source(
+            config,
+            at=at,
+            live=live,
+            as_json=json,
+            endpoint=endpoint,
+            site=site,
+            category=category,
+            plan=plan,
+            signal=signal,
+            code=code,
+            drill=drill,
+        )
     )
 
 

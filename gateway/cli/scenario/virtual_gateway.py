@@ -179,17 +179,23 @@ class _Run:
         async with self.journal, asyncio.TaskGroup() as group:
             self._group = group
             self._show(self._settings)
-            await self.alarm.start(group)
-            self._links.tasks += [
-                group.create_task(self._links.control.run(), name="control"),
-                group.create_task(self._links.media.run(), name="media"),
-            ]
+            if self.alarm.handover.hands:  # as `gateway.app` does
+                self._connect(group)
+                await self.alarm.start(group)
+            else:
+                await self.alarm.start(group)
+                self._connect(group)
             await self.alarm.settled()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     await self._links.reached.wait()
             self._ready.set()
             await self._over.wait()
+
+    def _connect(self, group: asyncio.TaskGroup) -> None:
+        links = self._links
+        for link, name in ((links.control, "control"), (links.media, "media")):
+            links.tasks.append(group.create_task(link.run(), name=name))
 
     def _show(self, settings: Settings) -> None:
         for name, endpoint in settings.endpoints.items():

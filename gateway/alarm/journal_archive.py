@@ -28,6 +28,7 @@ from gateway.alarm import journal_schema, journal_tables
 from gateway.alarm.journal_chain import Head
 from gateway.alarm.journal_reading import ask, source
 from gateway.alarm.journal_verify import verify
+from gateway.alarm.journal_whole import Archive, archives_in
 from gateway.alarm.journal_writer import Transaction
 from gateway.errors import StorageError
 
@@ -52,15 +53,6 @@ class Owner(Protocol):
     async def transact(self, write: Callable[[Transaction], int], /) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Archive:
-    """One archive, as its name tells."""
-
-    first: int
-    last: int
-    path: Path
-
-
 @dataclass(frozen=True, slots=True)
 class _Month:
     """Rows that are to go; ``kept`` are those that stay, each with the hash of the row before it."""
@@ -70,16 +62,6 @@ class _Month:
     kept: tuple[tuple[int, bytes], ...]
     ends: tuple[int, ...]
     """Where each chunk of the removal ends."""
-
-
-def archives_in(folder: Path) -> tuple[Archive, ...]:
-    """The archives in ``folder``, oldest first; none if there is no such folder."""
-    found = []
-    for path in folder.glob("journal-*-*.db"):
-        first, _, last = path.stem.removeprefix("journal-").partition("-")
-        if first.isdecimal() and last.isdecimal():
-            found.append(Archive(int(first), int(last), path))
-    return tuple(sorted(found))
 
 
 async def retire(journal: Owner, folder: Path, before: float) -> tuple[Archive, ...]:

@@ -20,6 +20,9 @@ from gateway.errors import StorageError
 VERSION = 2
 
 
+_NO_JSON = msgspec.Raw(b"")
+
+
 class _After(msgspec.Struct, frozen=True):
     seq: int
     hash: str
@@ -36,8 +39,8 @@ class _Row(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str
     key: str
     hash: str
-    body: msgspec.Raw | None = None
-    body_base64: str | None = None
+    body: msgspec.Raw = _NO_JSON
+    body_base64: str = ""
 
 
 _START = msgspec.json.Decoder(_Start)
@@ -81,10 +84,7 @@ def _rows(name: str, lines: Iterator[bytes]) -> Iterator[Linked]:
     for number, line in enumerate(lines, start=2):
         try:
             row = _ROW.decode(line)
-            if row.body is not None:
-                body = bytes(row.body)
-            else:
-                body = base64.b64decode(row.body_base64 or "", validate=True)
+            body = bytes(row.body) or base64.b64decode(row.body_base64, validate=True)
             hashed = bytes.fromhex(row.hash)
         except (msgspec.MsgspecError, ValueError) as error:
             raise StorageError(f"{name}:{number}: {error}") from error

@@ -10,13 +10,15 @@ from typing import TypeVar
 
 from gateway.alarm import journal_schema, journal_tables
 from gateway.alarm.journal_rows import Kind, Stored
-from gateway.alarm.journal_verify import Source
+from gateway.alarm.journal_verify import Linked, Source
 
 _ROW = "SELECT seq, wall, events.kind, events.key, body FROM events"
 _BETWEEN = f"{_ROW} WHERE wall >= ? AND wall < ? ORDER BY seq"
 _OF_KIND = f"{_ROW} WHERE kind = ? AND wall >= ? ORDER BY seq"
 _STANDING = f"{_ROW} JOIN standing USING (seq) WHERE standing.kind = ? ORDER BY seq"
 
+_NEWEST = f"{_ROW} ORDER BY seq DESC LIMIT ?"
+_AFTER = f"{_ROW} WHERE seq > ? ORDER BY seq"
 _LINKED = "seq, wall, kind, key, body, hash FROM events"
 
 _T = TypeVar("_T")
@@ -49,6 +51,26 @@ def ask(path: Path, query: Callable[[sqlite3.Connection], _T]) -> _T:
             raise journal_schema.storage_error(path, error) from error
 
 
+def newest(path: Path, count: int) -> tuple[Stored, ...]:
+    """The last ``count`` rows, oldest first.
+
+    Raises:
+        StorageError: there is no journal, or it cannot be read.
+    """
+    rows = ask(path, lambda connection: connection.execute(_NEWEST, (count,)).fetchall())
+    return tuple(Stored(*row) for row in reversed(rows))
+
+
+def after(path: Path, seq: int) -> tuple[Stored, ...]:
+    """The rows after ``seq``, oldest first.
+
+    Raises:
+        StorageError: there is no journal, or it cannot be read.
+    """
+    rows = ask(path, lambda connection: connection.execute(_AFTER, (seq,)).fetchall())
+    return tuple(Stored(*row) for row in rows)
+
+
 def standing(connection: sqlite3.Connection, kind: Kind) -> tuple[Stored, ...]:
     """The newest row of each key of ``kind`` that no row of its ending kind followed, oldest first."""
     return tuple(Stored(*row) for row in connection.execute(_STANDING, (kind,)))
@@ -65,12 +87,24 @@ def terms(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def source(connection: sqlite3.Connection, name: str) -> Source:
-    """A journal or an archive for `gateway.alarm.journal_verify`, as it is at this moment."""
+    """A journal or an archive for `gateway.alarm.journal_verify`, as it is at this moment.
+
+    Raises:
+        StorageError: it is of a version that has no chain.
+    """
+    journal_tables.require_chain(connection, name)
     connection.execute("BEGIN")
     start = journal_tables.anchor_of(connection)
     kept = connection.execute(f"SELECT before, {_LINKED} JOIN kept USING (seq) ORDER BY seq")
     rows = connection.execute(f"SELECT {_LINKED} WHERE seq > ? ORDER BY seq", (start.seq,))
     return Source(name, start, rows, tuple((row[0], row[1:]) for row in kept))
+
+
+def between(connection: sqlite3.Connection, first: int, last: int) -> Iterator[Linked]:
+    """The rows from ``first`` to ``last``, with their hashes."""
+    yield from connection.execute(
+        f"SELECT {_LINKED} WHERE seq >= ? AND seq <= ? ORDER BY seq", (first, last)
+    )
 
 
 def last_seq(connection: sqlite3.Connection) -> int:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.alarm.journal_chain import START, Head, link
 from gateway.alarm.journal_rows import ENDS, LASTING, Kind
+from gateway.errors import StorageError
 
 VERSION = 2
 
@@ -175,6 +176,15 @@ def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -
         values = [value for row in rows[done : done + size] for value in row]
         connection.execute(_INSERT + ", ".join([_ROW] * size), values)
         done += size
+
+
+def require_chain(connection: sqlite3.Connection, name: str) -> None:
+    """Raises StorageError: the file ``name`` is of a version that has no chain."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < VERSION:
+        raise StorageError(
+            f"{name}: version {version} has no chain; a start of its gateway makes it"
+        )
 
 
 def head_of(connection: sqlite3.Connection) -> Head:

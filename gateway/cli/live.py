@@ -31,11 +31,31 @@ def socket_of(config: Path | None) -> Path:
     Raises:
         ConfigError: the file is missing, or its ``data_dir`` cannot be read.
     """
+    return _data_dir_of(*_document_of(config)) / "control.sock"
+
+
+def journal_of(config: Path | None) -> tuple[Path, Path]:
+    """The journal of the gateway that runs on ``config``, and the folder of its archives.
+
+    Raises:
+        ConfigError: the file is missing, or does not say where they are.
+    """
+    path, document = _document_of(config)
+    data_dir = _data_dir_of(path, document)
+    kept = document.get("journal") if isinstance(document, dict) else None
+    archive = kept.get("archive") if isinstance(kept, dict) else None
+    if archive is not None and not isinstance(archive, str):
+        raise ConfigError((Problem(str(path), 1, 1, "journal.archive", "is no path"),))
+    folder = data_dir / "archive" if archive is None else (path.parent / archive).absolute()
+    return data_dir / "journal.db", folder
+
+
+def _document_of(config: Path | None) -> tuple[Path, object]:
     import yaml
 
     path = config or next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        return path, yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:
         hint = "name the running gateway's file with --config"
         raise ConfigError(
@@ -43,10 +63,13 @@ def socket_of(config: Path | None) -> Path:
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError((Problem(str(path), 1, 1, "(file)", f"no YAML: {error}"),)) from error
+
+
+def _data_dir_of(path: Path, document: object) -> Path:
     data_dir = document.get("data_dir", "data") if isinstance(document, dict) else None
     if not isinstance(data_dir, str):
         raise ConfigError((Problem(str(path), 1, 1, "data_dir", "is no path"),))
-    return (path.parent / data_dir).absolute() / "control.sock"
+    return (path.parent / data_dir).absolute()
 
 
 def press(

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.alarm import journal
+from gateway.alarm import journal_whole
 from gateway.alarm.report import Report
 from gateway.alarm.report import report as figures_of
 from gateway.alarm.report_figures import CLOSED_TARGET, DIMENSIONS, Figures
 from gateway.alarm.report_incidents import STAGES
-from gateway.cli.live import CallError, socket_of
+from gateway.cli.live import CallError, journal_of
 from gateway.moment import parse_timestamp, timestamp
 
 CLOCKS = {
@@ -64,8 +64,8 @@ def report(
     unknown = [one for one in by if one not in DIMENSIONS]
     if unknown:
         raise CallError(f"--by: there is no {unknown[0]}; there are {', '.join(DIMENSIONS)}")
-    path = socket_of(config).parent / "journal.db"
-    made = figures_of(journal.scan(path, 0.0, math.inf), begin, end, by)
+    path, archive = journal_of(config)
+    made = figures_of(journal_whole.scan(path, archive, 0.0, math.inf), begin, end, by)
     text = _written(made, path, form)
     if out is None:
         print(text)

@@ -12,10 +12,11 @@ import pytest
 
 from gateway.alarm import journal_archive, journal_schema
 from gateway.alarm.journal import Journal, Kind, Row
-from gateway.alarm.journal_archive import archives_in, retire
+from gateway.alarm.journal_archive import retire
 from gateway.alarm.journal_chain import Head
 from gateway.alarm.journal_reading import scan, source
 from gateway.alarm.journal_verify import Verdict, verify
+from gateway.alarm.journal_whole import archives_in
 from gateway.errors import StorageError
 from tests.alarm.test_journal import Wall
 

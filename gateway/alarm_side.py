@@ -87,7 +87,12 @@ class AlarmSide:
             shared.clock,
             shared.new_id,
             counters,
-            Listeners(event=self._raised, page=self._paged_here, incident=self._own_incident),
+            Listeners(
+                stored=self.handover.own,
+                event=self._raised,
+                page=self._paged_here,
+                incident=self._own_incident,
+            ),
             self._choosing,
             self.handover.owned_elsewhere,
         )
@@ -288,7 +293,6 @@ class AlarmSide:
         self.responder.send_again(action)
 
     def _own_incident(self, state: IncidentState) -> None:
-        self.handover.own(state)
         for endpoint in state.endpoints:
             self._show_input(endpoint)
         if state.state == "closed":

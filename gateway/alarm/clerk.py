@@ -105,10 +105,12 @@ def _nobody(_: object) -> None:
 class Listeners:
     """Who else is told, after the broker. A listener that raises is logged and counted.
 
-    ``event`` is told each signal as it is stored; ``page`` each sending of a page, also while the
-    broker is away; ``incident`` each new IncidentState.
+    ``stored`` is told each new IncidentState before anybody else: a standby must not know less than
+    who was told. ``event`` is told each signal as it is stored; ``page`` each sending of a page, also
+    while the broker is away; ``incident`` each new IncidentState.
     """
 
+    stored: Callable[[IncidentState], None] = _nobody
     event: Callable[[Raised], None] = _nobody
     page: Callable[[Page], None] = _nobody
     incident: Callable[[IncidentState], None] = _nobody
@@ -295,6 +297,9 @@ class Clerk:
             raise
         finally:
             self._storing -= len(unit.deeds)
+        for saying in unit.sayings:
+            if saying.changed:
+                self._tell(self._listeners.stored, saying.state.message)
         for saying in unit.sayings:
             self._send_pages(saying.pages)
         states = {saying.state.message.id: saying.state.message for saying in unit.sayings}

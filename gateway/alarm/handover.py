@@ -34,7 +34,7 @@ RETAINED_PATIENCE = 0.5
 
 
 MAX_HEARD = 10_000
-"""Incidents of others whose version is known; the oldest go."""
+"""Incidents, and events, of others that are known; the oldest go."""
 
 
 class Incoming(Protocol):
@@ -109,6 +109,8 @@ class Handover:
         self._online: set[str] = set()
         self._newest: dict[str, tuple[standby.Version, bool]] = {}
         """Of incidents that others own: the highest version, and whether it is closed."""
+        self._events: dict[str, None] = {}
+        """Ids of AlarmEvents of others, in order."""
         self._desk: Owner | None = None
         self._reached = asyncio.Event()
         self._timer = DeadlineTimer(clock, self._expired)
@@ -244,6 +246,12 @@ class Handover:
         except RemoteProtocolError:
             self._counters.add("handover.malformed")
             return
+        # A gateway that restarts tells again what it does not know the broker to have.
+        if event.id in self._events:
+            return
+        self._events[event.id] = None
+        if len(self._events) > MAX_HEARD:
+            del self._events[next(iter(self._events))]
         self._desk.foreign(event)
 
     def _connection_changed(self, connected: bool) -> None:

@@ -298,8 +298,9 @@ def latches(source: SourceFacts, category: str | None) -> bool:
     """Whether an alarm of ``category`` (effective) stays until a person resets it."""
     if category in QUIET_CATEGORIES:
         return False
-    if category == DURESS:
-        return True
+    guard = source.guard
+    if category == DURESS and (guard.duress_codes or guard.duress_zones):
+        return True  # said under duress: what is said next may be too
     return category == PANIC if source.latch is None else source.latch
 
 

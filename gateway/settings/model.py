@@ -581,11 +581,11 @@ class Drill(_Model):
     site: SiteName | None = None
     """Where it is raised, as if by hand."""
     category: Identifier | None = None
-    """As what; default is what the endpoint raises."""
+    """As what it is raised at the site."""
     plan: Annotated[Identifier, Refers("plans")] | None = None
-    """The plan to use; default is the first that matches."""
+    """The plan to use at the site; default is the first that matches."""
     text: Text | None = None
-    """What those called are told."""
+    """What those called to the site are told."""
     schedule: DrillSchedule
     """When it is held."""
     sealed: bool = True
@@ -595,6 +595,8 @@ class Drill(_Model):
     def _one_place(self) -> Self:
         if (self.endpoint is None) == (self.site is None):
             raise ValueError("needs either an endpoint or a site")
+        if self.endpoint is not None and (self.category, self.plan, self.text) != (None,) * 3:
+            raise ValueError("category, plan and text are for a site; what is pressed says its own")
         return self
 
 

@@ -424,7 +424,9 @@ class Desk:
         if self._link.connected:
             self._clerk.reconnected()
         self.intake.shelving.load(recalled.shelved, self._rules.sources, now)
+        self._take(Taken(rows=self.intake.shelving.take_rows()), now)
         self._take_up_guards(recalled.guards)
+        self._arm()
 
     def _take_up_guards(self, rows: Iterable[Stored]) -> None:
         """Rule 7."""

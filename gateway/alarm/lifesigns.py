@@ -31,8 +31,8 @@ _LOGGER = logging.getLogger(__name__)
 ANSWER_PAUSE = 0.3
 """Seconds: however many ask, one answer in this time is heard by all."""
 
-KEPT_WITHIN = 5.0
-"""Seconds after a connect or a subscription in which the broker has sent all that it keeps."""
+KEPT_WITHIN = 2.0
+"""Seconds after a connect or a subscription in which the broker sends what it keeps."""
 
 
 class Incoming(Protocol):

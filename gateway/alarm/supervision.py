@@ -128,13 +128,13 @@ class Supervision:
         watched = self._watched.get(name)
         if watched is None:
             return None
-        away = now.elapsed - watched.heard
+        away = f", after {_seconds(now.elapsed - watched.heard)}" if watched.ever else ""
         watched.heard, watched.ever = now.elapsed, True
         if not watched.silent:
             return None
         watched.silent = False
         self._arm(name, watched)
-        return Finding(name, False, f"{name} is heard again, after {_seconds(away)}")
+        return Finding(name, False, f"{name} is heard again{away}")
 
     def vouch(self, name: Name, now: Moment, *, well: bool) -> Finding | None:
         """Its device is well and stays so until this is called again, or it is not (rule 3)."""

@@ -23,7 +23,7 @@ from gateway.alarm.availability import BROKER, GATEWAY, JOURNAL, Chain
 from gateway.alarm.clerk import Raised
 from gateway.alarm.contact import Contact, Sighting
 from gateway.alarm.journal_rows import Kind, Row, Stored
-from gateway.alarm.lifesigns import KEPT_WITHIN, LifeSigns, Watching
+from gateway.alarm.lifesigns import LifeSigns, Watching
 from gateway.alarm.lifesigns import Link as ListeningLink
 from gateway.alarm.link_log import LinkLog
 from gateway.alarm.plan import SUPERVISION, SourceFacts
@@ -37,6 +37,9 @@ from gateway.ops.counters import Counters
 from gateway.ports import SignalKind
 
 _LOGGER = logging.getLogger(__name__)
+
+GROUPS_WITHIN = 10.0
+"""Seconds after a connect until the clients of every group that is there have been heard of."""
 
 PAUSE = 1.0
 """Seconds until what could not be reported is reported again."""
@@ -101,8 +104,8 @@ class Watch:
         self._log = LinkLog()
         self._signs = LifeSigns(gateway, boot, topics, link, clock, counters, presences, self)
         self._timer = DeadlineTimer(clock, self._expired)
-        self._kept_until: float | None = None
-        """Until when the broker sends what it keeps of groups' clients, on `Moment.elapsed`."""
+        self._groups_by: float | None = None
+        """When groups of which nothing was heard since the connect are gone, on `Moment.elapsed`."""
         self._unstored_since: float | None = None
         self._chains: tuple[Chain, ...] = ()
         self._running = False
@@ -254,18 +257,18 @@ class Watch:
             self._supervision.hearing(now)
             self._presences.hearing(now)
             self._signs.connected(now)
-            self._kept_until = now.elapsed + KEPT_WITHIN
+            self._groups_by = now.elapsed + GROUPS_WITHIN
         else:
             self._supervision.deaf()
             self._presences.deaf()
-            self._kept_until = None
+            self._groups_by = None
         self._arm()
 
     def _expired(self, now: Moment) -> None:
         self._found(*self._supervision.tick(now))
         self.attended(self._presences.tick(now))
-        if self._kept_until is not None and self._kept_until <= now.elapsed:
-            self._kept_until = None
+        if self._groups_by is not None and self._groups_by <= now.elapsed:
+            self._groups_by = None
             for link in self._log.up("group/"):  # of an earlier run, and gone since
                 if not self._presences.is_there(link.removeprefix("group/")):
                     self._keep(self._log.change(link, up=False))
@@ -280,7 +283,7 @@ class Watch:
         deadlines = [
             self._supervision.deadline(),
             self._presences.deadline(),
-            self._kept_until,
+            self._groups_by,
             self._again,
             self._signs.deadline(),
         ]

@@ -135,6 +135,7 @@ class Bench:
 
     def __init__(self, journal: Memory, wire: WireEnd, rules: Rules = RULES) -> None:
         self.wire = wire
+        self.journal = journal
         self.counters = Counters()
         self.told: list[Raised | Page | IncidentState] = []
         self.clock = SystemClock()

@@ -43,6 +43,7 @@ def test_silence_is_told_at_two_and_a_quarter_intervals_and_not_before(interval:
 
 def test_silence_is_told_once_and_its_end_once() -> None:
     watch = watching(panel=10)
+    watch.heard(PANEL, START)
     assert len(silent_at(watch, 22.5)) == 1
     assert watch.deadline() is None
     assert silent_at(watch, 1000) == []

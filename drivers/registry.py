@@ -66,6 +66,15 @@ _BUILT_IN: dict[str, dict[str, _Paths]] = {
         "http": _Paths("drivers.camera.http:HttpCamera", "drivers.camera.options:HttpOptions"),
         "file": _Paths("drivers.camera.file:FileCamera", "drivers.camera.options:FileOptions"),
     },
+    "output": {
+        "gpio": _Paths(
+            "drivers.output.gpio:GpioOutput", "drivers.output.options:GpioOutputOptions"
+        ),
+        "pty": _Paths("drivers.output.pty:PtyOutput", "drivers.output.options:PtyOutputOptions"),
+        "virtual": _Paths(
+            "drivers.output.virtual:VirtualOutput", "drivers.output.options:VirtualOutputOptions"
+        ),
+    },
 }
 
 _REMEDIES = {
@@ -77,7 +86,7 @@ _REMEDIES = {
 
 
 def families() -> tuple[str, ...]:
-    """What a driver can be for: ``input``, ``audio``, ``ptt``, ``squelch``, ``camera``."""
+    """What a driver can be for: ``input``, ``audio``, ``ptt``, ``squelch``, ``camera``, ``output``."""
     return tuple(_BUILT_IN)
 
 

@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
-from pathlib import Path
 
 import gpiod
-from gpiod.line import Bias, Direction, Drive, Edge, Value
+from gpiod.line import Bias, Direction, Edge, Value
 
+from drivers._gpio import CONSUMER, DRIVES, chip_path
 from drivers._squelch_lines import GpioSquelchOptions
 from drivers.ptt.options import GpioPttOptions
 from gateway.errors import DriverIOError, DriverOpenError
 
-_CONSUMER = "baiying"
-_DRIVES = {
-    "push-pull": Drive.PUSH_PULL,
-    "open-drain": Drive.OPEN_DRAIN,
-    "open-source": Drive.OPEN_SOURCE,
-}
 _BIASES = {
     "as-is": Bias.AS_IS,
     "disabled": Bias.DISABLED,
@@ -108,9 +102,9 @@ class GpioPort:
 
 
 def _request(chip: str, offset: int, settings: gpiod.LineSettings) -> gpiod.LineRequest:
-    path = chip if chip.startswith("/") else str(Path("/dev") / chip)
+    path = chip_path(chip)
     try:
-        return gpiod.request_lines(path, consumer=_CONSUMER, config={offset: settings})
+        return gpiod.request_lines(path, consumer=CONSUMER, config={offset: settings})
     except OSError as error:
         raise OSError(f"{path} line {offset}: {error.strerror or error}") from error
 
@@ -118,7 +112,7 @@ def _request(chip: str, offset: int, settings: gpiod.LineSettings) -> gpiod.Line
 def _output(options: GpioPttOptions) -> gpiod.LineSettings:
     return gpiod.LineSettings(
         direction=Direction.OUTPUT,
-        drive=_DRIVES[options.drive],
+        drive=DRIVES[options.drive],
         active_low=options.active == "low",
         output_value=Value.INACTIVE,
     )

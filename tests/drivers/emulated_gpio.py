@@ -1,4 +1,4 @@
-"""A GPIO chip as the kernel and libgpiod 2 show it to `drivers.ptt.gpio_line`, for one process."""
+"""A GPIO chip as the kernel and libgpiod 2 show it to drivers of output lines, for one process."""
 
 from __future__ import annotations
 
@@ -27,56 +27,57 @@ class EmulatedChip:
         self.events[offset].append(level)
 
     def request_lines(self, path, consumer, config):
-        ((offset, settings),) = config.items()
         if path != "/dev/gpiochip0" or self.gone:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        if offset in self.settings:
+        if self.settings.keys() & config.keys():
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         assert consumer == "baiying"
-        self.settings[offset] = settings
-        request = _Request(self, offset, settings)
-        if settings.direction == Direction.OUTPUT:
-            request.set_value(offset, settings.output_value)
+        self.settings.update(config)
+        request = _Request(self, config)
+        for offset, settings in config.items():
+            if settings.direction == Direction.OUTPUT:
+                request.set_value(offset, settings.output_value)
         return request
 
-    def install(self, monkeypatch) -> None:
+    def install(self, monkeypatch, driver="drivers.ptt.gpio_line") -> None:
         """Make the driver meet this chip instead of the kernel's."""
         monkeypatch.setattr(
-            "drivers.ptt.gpio_line.gpiod",
+            f"{driver}.gpiod",
             SimpleNamespace(**{**vars(gpiod), "request_lines": self.request_lines}),
         )
 
 
 class _Request:
-    def __init__(self, chip: EmulatedChip, offset: int, settings: gpiod.LineSettings) -> None:
+    def __init__(self, chip: EmulatedChip, config: dict[int, gpiod.LineSettings]) -> None:
         self._chip = chip
-        self._offset = offset
-        self._inverted = int(settings.active_low)
+        self._inverted = {offset: int(one.active_low) for offset, one in config.items()}
         self.fd, self._other_end = os.pipe()
 
     def set_value(self, offset, value):
-        self._check(offset)
+        self._check()
         if offset not in self._chip.stuck:
-            self._chip.levels[offset] = int(value == Value.ACTIVE) ^ self._inverted
+            self._chip.levels[offset] = int(value == Value.ACTIVE) ^ self._inverted[offset]
 
     def get_value(self, offset):
-        self._check(offset)
-        return Value.ACTIVE if self._chip.levels[offset] ^ self._inverted else Value.INACTIVE
+        self._check()
+        active = self._chip.levels[offset] ^ self._inverted[offset]
+        return Value.ACTIVE if active else Value.INACTIVE
 
     def wait_edge_events(self, timeout):
-        self._check(self._offset)
+        self._check()
         assert not timeout
-        return bool(self._chip.events[self._offset])
+        return any(self._chip.events[offset] for offset in self._inverted)
 
     def read_edge_events(self):
-        self._chip.events[self._offset].clear()
+        for offset in self._inverted:
+            self._chip.events[offset].clear()
 
     def release(self):
-        self._chip.settings.pop(self._offset, None)
+        for offset in self._inverted:
+            self._chip.settings.pop(offset, None)
         os.close(self.fd)
         os.close(self._other_end)
 
-    def _check(self, offset):
-        assert offset == self._offset
+    def _check(self):
         if self._chip.gone:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))

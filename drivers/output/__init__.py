@@ -1,0 +1,1 @@
+"""Alarm outputs: lamps, relays and sirens at a place."""

@@ -36,7 +36,6 @@ from tests.alarm.alarm_world import (
     SOUTH_BUTTON,
     START,
     STREET,
-    WHISTLE,
     action,
     counted_ids,
 )
@@ -66,7 +65,6 @@ PROPERTY_RULES = Rules(
     plans=(PANIC, FIRE),
 )
 SOURCE = st.sampled_from(SOURCES)
-GROUP = st.sampled_from([*WHISTLE, ALLIANCE, "police-tianshui", *CARS[:3]])
 ANSWER = st.sampled_from(["ack", "unack", "decline", "en_route", "on_scene", "handled"])
 OTHER = st.sampled_from(["escalate", "cancel", "reset", "note", "hand_over", "close"])
 SECONDS = st.sampled_from([0.0, 0.5, 1.0, 5.0, 29.5, 30.0, 50.0, 60.0, 120.0, 180.0, 3_600.0])
@@ -150,6 +148,7 @@ class DocketLife(RuleBasedStateMachine):
     def button_is_restored(self, source):
         self.signal(source, SignalKind.RESTORE)
 
+    @precondition(lambda self: len(self.answers) < 5)
     @rule(endpoint=st.sampled_from([None, "north-gate-button", "police-radio"]))
     def operator_raises(self, endpoint):
         order = Order(site="zju1", endpoint=endpoint, category="panic", by="li", text="x")
@@ -170,9 +169,12 @@ class DocketLife(RuleBasedStateMachine):
         self.tick()
 
     @precondition(lambda self: self.answers)
-    @rule(data=st.data(), what=ANSWER, group=GROUP)
-    def group_answers(self, data, what, group):
-        self.act(self.drawn(data), what, group)
+    @rule(data=st.data(), answers=st.lists(ANSWER, min_size=1, max_size=3))
+    def groups_answer(self, data, answers):
+        incident = self.drawn(data)
+        for what in answers:
+            group = data.draw(st.sampled_from([*incident.record.groups, ALLIANCE]))
+            self.act(incident, what, group)
 
     @precondition(lambda self: self.answers)
     @rule(data=st.data(), what=OTHER, level=st.sampled_from([None, 2, 3]))
@@ -288,8 +290,9 @@ class DocketLife(RuleBasedStateMachine):
     # How it is played
 
     def drawn(self, data: st.DataObject) -> Incident:
-        """Any incident, the newest likelier."""
-        return data.draw(st.sampled_from(list(self.docket)[::-1]))
+        """Any incident, those that run likelier."""
+        running = [one for one in self.docket if one.record.state in (State.OPEN, State.ANSWERED)]
+        return data.draw(st.sampled_from([*running, *running, *self.docket]))
 
     def record_of(self, page: object) -> Incident:
         return next(one for one in self.docket if page in one.record.pages)
@@ -345,6 +348,6 @@ class DocketLife(RuleBasedStateMachine):
 
 
 DocketLife.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, print_blob=True
+    max_examples=100, stateful_step_count=40, deadline=None, print_blob=True
 )
 TestDocketLife = DocketLife.TestCase

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gateway.link.messages import EndpointState, encode
+from gateway.link.messages import EndpointState, encode_known
 from gateway.link.topics import Topics
 from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
@@ -193,7 +193,7 @@ class EndpointStates:
         facts.since = timestamp(self._clock.now().wall)
         state = self.state(name)
         topic = self._topics.endpoint(self._gateway, name)
-        self._link.set_retained(topic, encode(state), bulk=bulk)
+        self._link.set_retained(topic, encode_known(state), bulk=bulk)
         self._tell(name, state)
 
     def _tell(self, name: str, state: EndpointState | None) -> None:

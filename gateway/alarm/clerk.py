@@ -34,7 +34,7 @@ from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
 from gateway.alarm.saying import Encoded, Saying, pages_of, saying_of, state_of
 from gateway.errors import StorageError
-from gateway.link.messages import AlarmEvent, IncidentState, Page, encode
+from gateway.link.messages import AlarmEvent, IncidentState, Page, encode_known
 from gateway.link.topics import Topics
 from gateway.moment import Moment
 from gateway.ops.counters import Counters
@@ -320,7 +320,7 @@ class Clerk:
             event, payload = sensed.event, sensed.payload
             if not stored:
                 event = replace(event, stored=False)
-                payload = encode(event)
+                payload = encode_known(event)
             if sensed.told:
                 self._dispatch.event(event, payload, urgent=sensed.urgent)
             raised = Raised(event, stored, incidents, sensed.told)

@@ -56,7 +56,7 @@ from gateway.alarm.record import IncidentRecord
 from gateway.alarm.saying import action_row
 from gateway.alarm.standby import Adopt
 from gateway.errors import RemoteProtocolError, StorageError
-from gateway.link.messages import Action, AlarmEvent, IncidentState, decode, encode
+from gateway.link.messages import Action, AlarmEvent, IncidentState, decode, encode, encode_known
 from gateway.link.topics import Topics
 from gateway.moment import Moment
 from gateway.ops.clock import DeadlineTimer, SystemClock
@@ -553,7 +553,7 @@ class Desk:
         )
         if site is not None:
             event = replace(event, site=site)
-        return Sensed(event, encode(event), urgent=not sighting.quiet, told=told)
+        return Sensed(event, encode_known(event), urgent=not sighting.quiet, told=told)
 
     # Time, actions, connection
 

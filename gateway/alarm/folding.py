@@ -139,6 +139,8 @@ class Folding:
 
     def _count(self, subject: _Subject, now: float) -> int:
         """Changes within the window, as far as they are kept: up to one more than the limit."""
+        if now - subject.times[0] <= self._rule.within:
+            return len(subject.times)
         return sum(1 for time in subject.times if now - time <= self._rule.within)
 
     def _forget(self, now: float) -> None:

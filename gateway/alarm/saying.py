@@ -15,7 +15,7 @@ from gateway.alarm.incident import Effects
 from gateway.alarm.journal import Kind, Row
 from gateway.alarm.record import IncidentRecord, State
 from gateway.errors import LocalProtocolError
-from gateway.link.messages import Action, IncidentState, Page, encode
+from gateway.link.messages import Action, IncidentState, Page, encode_known
 from gateway.moment import Moment
 
 PAGE_ROW = "page"
@@ -68,16 +68,12 @@ def state_of(record: IncidentRecord) -> Encoded[IncidentState]:
 
 def pages_of(record: IncidentRecord, effects: Effects, now: Moment) -> tuple[Encoded[Page], ...]:
     """The sendings that ``effects`` ask for."""
-    return tuple(encoded(wire.page_of(record, page, now.wall)) for page in effects.pages)
+    return tuple(encoded(page) for page in wire.pages_of(record, effects.pages, now.wall))
 
 
 def action_row(action: Action, reason: str | None) -> Row:
-    """The row of an action that was applied, or refused for ``reason``.
-
-    Raises:
-        LocalProtocolError: it is no Action of the contract.
-    """
-    payload = encode(action)
+    """The row of an action that was applied, or refused for ``reason``."""
+    payload = encode_known(action)
     if reason is None:
         return Row(Kind.ACTION, action.incident, payload)
     told = json.dumps(reason, ensure_ascii=False).encode()
@@ -87,6 +83,6 @@ def action_row(action: Action, reason: str | None) -> Row:
 def encoded(message: M) -> Encoded[M]:
     """A message with its payload, if it can be one."""
     try:
-        return Encoded(message, encode(message))
+        return Encoded(message, encode_known(message))
     except LocalProtocolError:
         return Encoded(message, None)

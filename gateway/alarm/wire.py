@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from gateway.alarm.actions import PUBLISHED_ACTIONS
@@ -86,33 +87,36 @@ def brief(state: IncidentState) -> IncidentState:
     return replace(state, notes=state.notes[-1:], shortfalls=(), breaches=state.breaches[:1])
 
 
-def page_of(record: IncidentRecord, page: PageRecord, sent: float) -> Page:
-    """One sending of a page at ``sent`` (POSIX seconds)."""
+def pages_of(record: IncidentRecord, pages: Iterable[PageRecord], sent: float) -> Iterator[Page]:
+    """One sending of each of an incident's pages at ``sent`` (POSIX seconds)."""
     case = record.case
-    step = case.steps[page.level - 1]
     where = " ".join(part for part in (case.site_title, case.endpoint_title) if part)
-    return Page(
-        id=page.id,
-        incident=case.id,
-        group=page.group,
-        level=page.level,
-        title=(DRILL if case.drill else "")
-        + ": ".join(part for part in (step.name, where or case.subject) if part),
-        category=case.category,
-        severity=record.severity,
-        site=case.site,
-        site_name=case.site_title,
-        endpoint=case.endpoint,
-        endpoints=tuple(dict.fromkeys((*case.endpoints, *record.endpoints))),
-        position=case.position,
-        talkgroup=record.talkgroup,
-        drill=case.drill,
-        raised=timestamp(case.raised),
-        sent=timestamp(sent),
-        ack_within_s=step.ack_within,
-        covert=case.covert,
-        text=case.text,
-    )
+    endpoints = tuple(dict.fromkeys((*case.endpoints, *record.endpoints)))
+    raised_at, sent_at = timestamp(case.raised), timestamp(sent)
+    for page in pages:
+        step = case.steps[page.level - 1]
+        yield Page(
+            id=page.id,
+            incident=case.id,
+            group=page.group,
+            level=page.level,
+            title=(DRILL if case.drill else "")
+            + ": ".join(part for part in (step.name, where or case.subject) if part),
+            category=case.category,
+            severity=record.severity,
+            site=case.site,
+            site_name=case.site_title,
+            endpoint=case.endpoint,
+            endpoints=endpoints,
+            position=case.position,
+            talkgroup=record.talkgroup,
+            drill=case.drill,
+            raised=raised_at,
+            sent=sent_at,
+            ack_within_s=step.ack_within,
+            covert=case.covert,
+            text=case.text,
+        )
 
 
 def event_of(

@@ -92,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._writable = writable
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
+        self._outgoing: list[bytes] = []
         self._window = WINDOW
         self._largest = _ANY_PACKET
         self._next_id = 0
@@ -146,6 +147,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self.lost.done():
             return
         self._write(mqtt5.DisconnectPacket().write())
+        self._write_out()
         self._transport.close()
         try:
             await asyncio.wait([self.lost], timeout=patience)
@@ -287,8 +289,15 @@ class Connection(asyncio.Protocol):
                 return self._next_id
 
     def _write(self, packet: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(packet)
+        """Send it with what else this turn of the loop has to say: the price is the call's."""
+        if not self._outgoing:
+            self._loop.call_soon(self._write_out)
+        self._outgoing.append(packet)
+
+    def _write_out(self) -> None:
+        packets, self._outgoing = self._outgoing, []
+        if packets and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(packets))
 
     def _end(self, reason: str) -> None:
         if self.lost.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from gateway.alarm.clerk import Raised
@@ -38,7 +39,7 @@ class ButtonTestRequests:
         self._settings = settings
         self._clock = clock
         self._standing = last_tests
-        self._seen: asyncio.Queue[Raised] | None = None
+        self._seen: asyncio.Queue[Raised | None] | None = None
 
     def handlers(self) -> Mapping[str, Handler]:
         return {"test.walk": self._walk, "test.list": self._list}
@@ -85,41 +86,37 @@ class ButtonTestRequests:
             "missing": sorted(walk.missing),
         }
 
-    async def _follow(self, walk: Walk, seen: asyncio.Queue[Raised], session: Session) -> str:
+    async def _follow(
+        self, walk: Walk, seen: asyncio.Queue[Raised | None], session: Session
+    ) -> str:
         """Tell each press until none is missing, the time is over, or the client has gone."""
         told: set[str] = set()
         leaving = asyncio.ensure_future(_gone(session))
+        leaving.add_done_callback(partial(_left, seen))
         try:
-            while told < walk.endpoints:
-                left = walk.ends - self._clock.now().elapsed
-                if left <= 0:
-                    return "time"
-                press = asyncio.ensure_future(seen.get())
-                await asyncio.wait(
-                    {press, leaving}, timeout=left, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not press.done():
-                    press.cancel()
-                    if leaving.done():
+            async with asyncio.timeout(walk.ends - self._clock.now().elapsed):
+                while told < walk.endpoints:
+                    raised = await seen.get()
+                    if raised is None:
                         return "stopped"
-                    continue
-                event = press.result().event
-                assert event is not None
-                if event.endpoint is None or event.endpoint in told:
-                    continue
-                told.add(event.endpoint)
-                session.send_event(
-                    {
-                        "event": "seen",
-                        "endpoint": event.endpoint,
-                        "time": event.time,
-                        "stored": press.result().stored,
-                        "missing": len(walk.endpoints) - len(told),
-                    }
-                )
-            return "complete"
+                    event = raised.event
+                    if event is None or event.endpoint is None or event.endpoint in told:
+                        continue
+                    told.add(event.endpoint)
+                    session.send_event(
+                        {
+                            "event": "seen",
+                            "endpoint": event.endpoint,
+                            "time": event.time,
+                            "stored": raised.stored,
+                            "missing": len(walk.endpoints) - len(told),
+                        }
+                    )
+        except TimeoutError:
+            return "time"
         finally:
             leaving.cancel()
+        return "complete"
 
     def _chosen(self, request: dict[str, Any]) -> tuple[set[str], dict[str, str]]:
         """Whom the walk goes to, and whom of those that were named it does not, with why."""
@@ -170,3 +167,9 @@ async def _gone(session: Session) -> None:
     """Returns once the client says no more."""
     while await session.receive() is not None:
         pass
+
+
+def _left(seen: asyncio.Queue[Raised | None], leaving: asyncio.Future[None]) -> None:
+    if not leaving.cancelled():
+        leaving.exception()  # however it went
+        seen.put_nowait(None)

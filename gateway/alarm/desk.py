@@ -67,6 +67,8 @@ _LOGGER = logging.getLogger(__name__)
 
 SLICE = 0.005
 """Seconds of decisions at a time: a quarter of a voice packet, a twentieth of a timer's 100 ms."""
+TICKS = 16
+"""Incidents whose time has come that are looked at before the loop gets its turn."""
 MAX_STORING = 512
 """Decisions that the journal has not answered: about 50 ms of a busy disk."""
 
@@ -176,6 +178,7 @@ class Desk:
             answered=self._decide_soon,
         )
         self._timer = DeadlineTimer(clock, self._expired)
+        self._arming: asyncio.Handle | None = None
         self._seq = 0
         self._ready = asyncio.Event()
 
@@ -559,7 +562,7 @@ class Desk:
 
     def _expired(self, now: Moment) -> None:
         self._take(self.intake.tick(now), now)
-        changes = self._docket.tick(now)
+        changes = self._docket.tick(now, TICKS)
         self._clerk.forget(self._docket.take_forgotten())
         # A page sent again is nothing new: it waits for no disk.
         for incident, effects in changes:
@@ -625,6 +628,14 @@ class Desk:
         return said
 
     def _arm(self) -> None:
+        """Look at the deadlines when this turn of the loop is over: it may bring many changes."""
+        if self._arming is None:
+            self._arming = asyncio.get_running_loop().call_soon(self._arm_timer)
+
+    def _arm_timer(self) -> None:
+        self._arming = None
+        if not self._ready.is_set():
+            return
         deadlines = (self._docket.deadline(), self.intake.deadline())
         self._timer.arm(min((one for one in deadlines if one is not None), default=None))
 

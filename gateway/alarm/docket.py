@@ -293,14 +293,16 @@ class Docket:
             heapq.heappop(self._deadlines)
         return None
 
-    def tick(self, now: Moment) -> list[Change]:
-        """Time has passed: what is due, most overdue first."""
+    def tick(self, now: Moment, most: int | None = None) -> list[Change]:
+        """Time has passed: what is due, most overdue first; at most ``most`` changes of it."""
         while self._closed and self._closed[0][0] + KEEP_CLOSED <= now.elapsed:
             _, incident_id = self._closed.popleft()
             del self._incidents[incident_id]
             self._forgotten.append(incident_id)
-        changes = []
+        changes: list[Change] = []
         while (due := self.deadline()) is not None and due <= now.elapsed:
+            if len(changes) == most:
+                break
             _, incident_id = heapq.heappop(self._deadlines)
             self._armed[incident_id] = None
             incident = self._incidents[incident_id]

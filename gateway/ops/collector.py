@@ -20,11 +20,22 @@ def settle() -> None:
 
 
 @contextlib.contextmanager
-def paused() -> Iterator[None]:
-    """No collection during the block, and none of what it made after it."""
+def off() -> Iterator[None]:
+    """No collection during the block: measured, it triples the time to read a large configuration."""
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        if was_on:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """No collection during the block, and none of what it made after it."""
+    with off():
+        try:
+            yield
+        finally:
+            gc.freeze()

@@ -77,7 +77,7 @@ def _real(resource: str) -> str:
 
 def _where(subject: Subject, loc: Loc, resource: str) -> Loc:
     """The option that names the resource, else the device."""
-    _, entry = lookup(subject.tree, loc)
+    _, entry = lookup(subject.written.tree, loc)
     for place, text in reversed(list(_scalars(entry.node, loc))):
         if place[-1] != "driver" and text and resource.endswith(text.removeprefix("./")):
             return place

@@ -7,7 +7,6 @@ the same rules as everything else, so that a wrong option is reported at its lin
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +18,13 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import (
+    CoreSchema,
+    InitErrorDetails,
+    PydanticCustomError,
+    core_schema,
+    to_json,
+)
 
 from gateway.errors import DriverUnavailable
 
@@ -113,7 +118,7 @@ class DriverOf:
         except PydanticUserError as error:
             raise _unavailable(f"its options are none: {error.message}") from error
         # JSON, because strict validation of Python values takes no mapping for a dataclass.
-        return adapter.validate_json(json.dumps(given))
+        return adapter.validate_json(to_json(given))
 
 
 def _unavailable(why: str) -> PydanticCustomError:

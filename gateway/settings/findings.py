@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Mapping_
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from gateway.errors import Problem
 from gateway.settings import shape
-from gateway.settings.document import Entry, Loc, Mapping, Place, dotted, lookup
-from gateway.settings.drivers import DriverCatalogue
+from gateway.settings.document import Loc, Place, dotted
 from gateway.settings.markers import Refers
 from gateway.settings.model import Settings
-from gateway.settings.validate import Validated, place_of
+from gateway.settings.validate import Validated, beginnings
+from gateway.settings.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +35,34 @@ class Reference:
     mark: Refers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
-    """A configuration to be checked: settings with absolute paths, possibly repaired, and their tree.
+    """A configuration to be checked: settings with absolute paths, possibly repaired, and its files.
 
     ``unknown`` are the references that lead nowhere; ``today`` is the date in the configured zone.
     """
 
     settings: Settings
-    tree: Mapping
+    written: Written
     validated: Validated
     unknown: tuple[Reference, ...]
     today: date
 
-    def names(self, section: str) -> tuple[str, ...]:
+    def names(self, section: str) -> Collection[str]:
         """Every name that a section declares, also those whose entries have problems."""
-        return tuple(names_in(self.tree, section))
+        return self.written.names(section)
 
     def sound(self, *loc: str | int) -> bool:
         """Whether a part is as written (nothing repaired) and every name in it is known."""
-        return self.validated.sound(*loc) and not any(
-            reference.loc[: len(loc)] == loc and not reference.mark.elsewhere
-            for reference in self.unknown
-        )
+        return self.validated.sound(*loc) and loc not in self._unknown_below
+
+    @cached_property
+    def _unknown_below(self) -> frozenset[Loc]:
+        return beginnings(one.loc for one in self.unknown if not one.mark.elsewhere)
 
     def place(self, loc: Loc) -> Place:
-        return place_of(self.tree, loc)
+        """Where a key, or what is nearest to it, is written."""
+        return self.written.place(loc)
 
     def problem(self, finding: Finding) -> Problem:
         place = self.place(finding.loc)
@@ -68,25 +71,15 @@ class Subject:
 
     def has(self, *loc: str | int) -> bool:
         """Whether a key is written in the file."""
-        return lookup(self.tree, loc)[0] == loc
+        return self.written.has(*loc)
 
 
-def names_in(tree: Mapping, section: str) -> Mapping_[str, Entry]:
-    """The entries that a section declares, by name."""
-    entry = tree.entries.get(section)
-    return entry.node.entries if entry is not None and isinstance(entry.node, Mapping) else {}
-
-
-def unknown_references(
-    tree: Mapping, validated: Validated, catalogue: DriverCatalogue
-) -> tuple[Reference, ...]:
-    """Every name in the tree that its section does not have, unless that section is no section."""
+def unknown_references(written: Written, validated: Validated) -> tuple[Reference, ...]:
+    """Every name that is written and its section does not have, unless that section is no section."""
     found = []
-    for loc, node, marks in shape.leaves(Settings, tree, catalogue):
-        mark = shape.marked(marks, Refers)
-        if mark is None or not isinstance(node.value, str):
+    for loc, value, mark in shape.found(shape.where_marked(Settings, Refers), written.value):
+        if not isinstance(value, str) or value in written.names(mark.section):
             continue
-        if node.value in names_in(tree, mark.section) or (mark.section,) in validated.damaged:
-            continue
-        found.append(Reference(loc, node.value, mark))
+        if (mark.section,) not in validated.damaged:
+            found.append(Reference(loc, value, mark))
     return tuple(found)

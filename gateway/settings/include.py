@@ -45,19 +45,39 @@ class Source:
     complete: bool = True
 
 
-def read(path: str | os.PathLike[str]) -> Source:
+class Files:
+    """What is in files, each read once: one may be a pipe, or change meanwhile."""
+
+    def __init__(self) -> None:
+        self._data: dict[str, bytes] = {}
+
+    def data(self, name: str) -> bytes:
+        """At most `MAX_FILE_BYTES` and one byte more. Blocks.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: that is no name of a file.
+        """
+        if name not in self._data:
+            with Path(name).open("rb") as file:
+                self._data[name] = file.read(MAX_FILE_BYTES + 1)
+        return self._data[name]
+
+
+def read(path: str | os.PathLike[str], files: Files | None = None) -> Source:
     """Read a configuration file and its includes. Blocks; raises nothing, problems are in the result."""
     name = os.fspath(path)
     source = Source(Mapping(Place(name, 1, 1)))
-    _Merger(source).file(name, None)
+    _Merger(source, files or Files()).file(name, None)
     return source
 
 
 class _Merger:
     """Reads files into one `Source`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, files: Files) -> None:
         self._source = source
+        self._files = files
         self._read: set[Path] = set()
         self._open: list[Path] = []
 
@@ -84,14 +104,12 @@ class _Merger:
         tree, problems = parse(text, name)
         self._source.problems.extend(problems)
         if not isinstance(tree, Mapping):
+            if isinstance(tree, Scalar) and tree.value is None and not tree.broken:
+                return  # as an empty one
             self._source.complete = False
-            if tree is not None:
-                value = plain(tree)
-                if not (isinstance(tree, Scalar) and value is None):
-                    what = f"must be a mapping of sections, not {kind_of(value)}"
-                    self._source.problems.append(Problem(*tree.place, "file", what))
-                elif cause is None:
-                    self._source.complete = True  # an empty file: required keys are missing
+            if tree is not None and not (isinstance(tree, Scalar) and tree.broken):
+                what = f"must be a mapping of sections, not {kind_of(plain(tree))}"
+                self._source.problems.append(Problem(*tree.place, "file", what))
             return
         self._merge(tree, is_main=cause is None)
         self._open.append(real)
@@ -100,8 +118,7 @@ class _Merger:
 
     def _text(self, name: str, cause: tuple[Loc, Place] | None) -> str | None:
         try:
-            with Path(name).open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+            data = self._files.data(name)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self._failed(cause, name, f"cannot be read: {reason}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from gateway.alarm.calendars import local
 from gateway.errors import ConfigError, Problem
+from gateway.ops import collector
 from gateway.settings import (
     broker,
     conditions,
@@ -18,15 +23,17 @@ from gateway.settings import (
     references,
     sources,
     supervised,
+    written,
 )
-from gateway.settings.document import Mapping, Place
+from gateway.settings.document import Place
 from gateway.settings.drivers import DriverCatalogue
 from gateway.settings.facts import zone_of
 from gateway.settings.findings import Subject, unknown_references
-from gateway.settings.include import Source, read
+from gateway.settings.include import Files, Source, read
 from gateway.settings.model import Settings
 from gateway.settings.paths import anchored
-from gateway.settings.validate import place_of, validate
+from gateway.settings.validate import Validated, settings_of, validate
+from gateway.settings.written import Written
 
 _CHECKS = (
     references.check,
@@ -55,12 +62,16 @@ class Examined:
 
     settings: Settings | None
     problems: tuple[Problem, ...]
-    files: tuple[str, ...]
-    tree: Mapping
+    written: Written
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read, the main one first."""
+        return self.written.files
 
     def place(self, *loc: str | int) -> Place:
         """Where a key, or what is nearest to it, is written."""
-        return place_of(self.tree, loc)
+        return self.written.place(loc)
 
 
 def load(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Loaded:
@@ -81,33 +92,48 @@ def load(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Loaded:
 
 def examine(path: str | os.PathLike[str], catalogue: DriverCatalogue) -> Examined:
     """`load`, with the problems as a value."""
-    return examined(read(path), catalogue)
+    with collector.off():
+        files = Files()
+        plain = written.read(path, files)
+        if plain is not None:
+            with contextlib.suppress(ValidationError):
+                settings = settings_of(plain.value, catalogue)
+                return _checked(plain, Validated(settings, (), frozenset()), [])
+        return examined(read(path, files), catalogue)
 
 
 def examined(source: Source, catalogue: DriverCatalogue) -> Examined:
-    """`examine`, of what was read already."""
+    """`examine`, of what was read with its places already."""
     problems = list(source.problems)
-    settings: Settings | None = None
-    if source.complete or source.tree.entries:
-        validated = validate(source.tree, catalogue)
-        problems += validated.problems
-        settings = validated.settings
-        if source.complete and validated.settings is not None:
-            settings = anchored(validated.settings, source.tree)
-            unknown = unknown_references(source.tree, validated, catalogue)
-            today = local(time.time(), zone_of(settings)).date()
-            subject = Subject(settings, source.tree, validated, unknown, today)
-            problems += [subject.problem(found) for check in _CHECKS for found in check(subject)]
-    problems = _in_order(problems, source.files)
+    if not source.complete and not source.tree.entries:
+        return Examined(None, _in_order(problems, source.files), written.of_source(source))
+    validated = validate(source.tree, catalogue)
+    problems += validated.problems
+    if not source.complete:
+        return Examined(None, _in_order(problems, source.files), written.of_source(source))
+    return _checked(written.of_source(source), validated, problems)
+
+
+def _checked(files: Written, validated: Validated, problems: list[Problem]) -> Examined:
+    """With what does not fit together, where there are settings to look at."""
+    settings = validated.settings
+    if settings is not None:
+        settings = anchored(settings, files.file_of)
+        today = local(time.time(), zone_of(settings)).date()
+        unknown = unknown_references(files, validated)
+        subject = Subject(settings, files, validated, unknown, today)
+        problems += [subject.problem(found) for check in _CHECKS for found in check(subject)]
     failed = any(not problem.warning for problem in problems)
-    return Examined(None if failed else settings, tuple(problems), tuple(source.files), source.tree)
+    return Examined(None if failed else settings, _in_order(problems, files.files), files)
 
 
-def _in_order(problems: list[Problem], files: list[str]) -> list[Problem]:
+def _in_order(problems: Iterable[Problem], files: Iterable[str]) -> tuple[Problem, ...]:
     order = {name: number for number, name in enumerate(files)}
-    return sorted(
-        dict.fromkeys(map(_printable, problems)),
-        key=lambda problem: (order.get(problem.file, -1), problem.line, problem.column),
+    return tuple(
+        sorted(
+            dict.fromkeys(map(_printable, problems)),
+            key=lambda problem: (order.get(problem.file, -1), problem.line, problem.column),
+        )
     )
 
 

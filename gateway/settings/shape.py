@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -93,28 +94,60 @@ def at(root: Any, tree: Node, loc: Loc, catalogue: DriverCatalogue) -> tuple[Any
     return annotation, node
 
 
-def leaves(
-    annotation: Any, node: Node, catalogue: DriverCatalogue, loc: Loc = ()
-) -> Iterator[tuple[Loc, Scalar, tuple[Any, ...]]]:
-    """Every scalar that stands where the shape has one, with its location and the marks there."""
-    if isinstance(node, Scalar):
-        for _, marks in alternatives(annotation):
-            yield loc, node, marks
-        item = item_of(annotation)  # one value where a list may stand
-        if item is not None:
-            yield from leaves(item, node, catalogue, loc)
-    elif isinstance(node, Sequence):
-        item = item_of(annotation)
-        if item is not None:
-            for index, child in enumerate(node.items):
-                yield from leaves(item, child, catalogue, (*loc, index))
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where in a value of some type scalars with a mark of one kind stand.
+
+    ``marks`` are those of a scalar at this very place; below it are those of ``keys`` in a mapping
+    with fixed keys, of ``item`` in a list or a mapping of names.
+    """
+
+    marks: tuple[Any, ...]
+    keys: dict[str, Where]
+    item: Where | None
+
+
+@functools.cache
+def where_marked(root: type, mark: type) -> Where:
+    """Where such marks are below ``root``. Drivers' own options are not looked into."""
+    return _where(root, mark) or Where((), {}, None)
+
+
+def _where(annotation: Any, mark: type) -> Where | None:
+    marks = []
+    keys: dict[str, Where] = {}
+    for kind, all_marks in alternatives(annotation):
+        if marked(all_marks, DriverOf) is not None:
+            continue
+        if (found := marked(all_marks, mark)) is not None:
+            marks.append(found)
+        if isinstance(kind, type) and get_origin(kind) is None:
+            for key, below in fields_of(kind).items():
+                if (where := _where(below, mark)) is not None:
+                    keys[key] = where
+    item_annotation = item_of(annotation)
+    item = None if item_annotation is None else _where(item_annotation, mark)
+    return Where(tuple(marks), keys, item) if marks or keys or item else None
+
+
+def found(where: Where, value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Any, Any]]:
+    """Every scalar of a plain value that stands where a mark is: its location, itself, the mark."""
+    if isinstance(value, dict):
+        if where.item is not None:
+            for key, below in value.items():
+                yield from found(where.item, below, (*loc, key))
+        for key, at in where.keys.items():
+            if key in value:
+                yield from found(at, value[key], (*loc, key))
+    elif isinstance(value, list):
+        if where.item is not None:
+            for index, below in enumerate(value):
+                yield from found(where.item, below, (*loc, index))
     else:
-        keys = keys_of(annotation, node, catalogue)
-        item = item_of(annotation) if keys is None else None
-        for key, entry in node.entries.items():
-            child_annotation = keys.get(key) if keys is not None else item
-            if child_annotation is not None:
-                yield from leaves(child_annotation, entry.node, catalogue, (*loc, key))
+        for mark in where.marks:
+            yield loc, value, mark
+        if where.item is not None:  # one value where a list may stand
+            yield from found(where.item, value, loc)
 
 
 def _options_at(node: Node, family: str, catalogue: DriverCatalogue) -> type | None:

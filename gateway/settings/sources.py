@@ -109,16 +109,18 @@ def _lines(choice: DriverChoice) -> frozenset[str] | None:
 
 def _idle(subject: Subject) -> Iterator[Finding]:
     """Inputs, and lines of them, that no endpoint uses."""
-    endpoints = subject.settings.endpoints.values()
     if not subject.validated.sound("endpoints"):
         return
+    lines_used: dict[str, set[str | None]] = {}
+    for endpoint in subject.settings.endpoints.values():
+        if endpoint.input is not None:
+            lines_used.setdefault(endpoint.input, set()).add(endpoint.line)
     for name, choice in subject.settings.inputs.items():
-        users = [endpoint for endpoint in endpoints if endpoint.input == name]
+        used = lines_used.get(name)
         loc = ("inputs", name)
-        if not users:
+        if used is None:
             what = "no endpoint uses this input; whatever it reports is a trouble"
             yield Finding(loc, what, "add endpoints with this input", warning=True)
         elif getattr(choice.options, "addressed_by", "endpoint") == "line":
-            used = {endpoint.line for endpoint in users}
             for line in sorted((_lines(choice) or frozenset()) - used):
                 yield Finding((*loc, "lines", line), "no endpoint uses this line", warning=True)

@@ -8,11 +8,13 @@ repaired settings are for checks only, and `Validated.damaged` says what of them
 from __future__ import annotations
 
 import copy
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from gateway.errors import Problem
 from gateway.settings import shape, wording
@@ -34,7 +36,7 @@ _STAND_INS: dict[str, Any] = {
 _MAX_REPAIRS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Validated:
     """Settings (whole or repaired, None if beyond repair) and the schema's problems.
 
@@ -47,7 +49,19 @@ class Validated:
 
     def sound(self, *loc: str | int) -> bool:
         """Whether nothing at, above or below a location was repaired."""
-        return not any(damage[: len(loc)] == loc[: len(damage)] for damage in self.damaged)
+        if not self.damaged:
+            return True
+        above = any(loc[:length] in self.damaged for length in range(len(loc)))
+        return not above and loc not in self._damaged_below
+
+    @cached_property
+    def _damaged_below(self) -> frozenset[Loc]:
+        return beginnings(self.damaged)
+
+
+def beginnings(locs: Iterable[Loc]) -> frozenset[Loc]:
+    """Every location that one of ``locs`` begins with, themselves and the root included."""
+    return frozenset(loc[:length] for loc in locs for length in range(len(loc) + 1))
 
 
 def validate(tree: Mapping, catalogue: DriverCatalogue) -> Validated:
@@ -57,7 +71,7 @@ def validate(tree: Mapping, catalogue: DriverCatalogue) -> Validated:
     damaged: set[Loc] = set()
     for attempt in range(_MAX_REPAIRS):
         try:
-            settings = _settings(value, catalogue)
+            settings = settings_of(value, catalogue)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
         else:
@@ -74,10 +88,15 @@ def validate(tree: Mapping, catalogue: DriverCatalogue) -> Validated:
     return Validated(None, tuple(problems), frozenset(damaged))
 
 
-def _settings(value: dict[str, Any], catalogue: DriverCatalogue) -> Settings:
+def settings_of(value: dict[str, Any], catalogue: DriverCatalogue) -> Settings:
+    """Plain values as settings.
+
+    Raises:
+        pydantic.ValidationError: the schema, or a driver's options, are not met.
+    """
     # JSON, because only there strict validation takes a list for a tuple and text for a Path.
     return Settings.model_validate_json(
-        json.dumps(value), context={"drivers": catalogue}, by_alias=True, by_name=False
+        to_json(value), context={"drivers": catalogue}, by_alias=True, by_name=False
     )
 
 

@@ -101,8 +101,7 @@ class Drilling:
 
     async def run(self) -> None:
         """Seal and hold drills until cancelled."""
-        while (key := await self._began()) is None:
-            await asyncio.sleep(LONGEST_WAIT)
+        key = await self._begun()
         while True:
             self._changed.clear()
             pause = LONGEST_WAIT
@@ -181,15 +180,16 @@ class Drilling:
         await self._desk.press(endpoint, SignalKind.RESTORE, drill=True, by=by)
         return raised
 
-    async def _began(self) -> bytes | None:
+    async def _begun(self) -> bytes:
         """The drill key, once it and what was held before are known."""
-        try:
-            await self._remember()
-            return await asyncio.to_thread(self._key)
-        except (OSError, StorageError) as error:
-            # Whoever does not know what was held might hold it twice.
-            _LOGGER.warning("drills wait: %s", error)
-            return None
+        while True:
+            try:
+                await self._remember()
+                return await asyncio.to_thread(self._key)
+            except (OSError, StorageError) as error:
+                # Whoever does not know what was held might hold it twice.
+                _LOGGER.warning("drills wait: %s", error)
+            await asyncio.sleep(LONGEST_WAIT)
 
     async def _remember(self) -> None:
         since = self._clock.now().wall - REMEMBERED

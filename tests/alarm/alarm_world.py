@@ -7,7 +7,17 @@ import uuid
 from collections.abc import Callable
 
 from gateway.alarm.docket import Rules
-from gateway.alarm.plan import GroupFacts, Level, Plan, Quorum, SiteFacts, SourceFacts, Targets, When, Where
+from gateway.alarm.plan import (
+    GroupFacts,
+    Level,
+    Plan,
+    Quorum,
+    SiteFacts,
+    SourceFacts,
+    Targets,
+    When,
+    Where,
+)
 from gateway.link.messages import Action
 from gateway.moment import Moment, timestamp
 
@@ -66,7 +76,12 @@ GROUPS = {
 }
 NO_CLOCKS = Targets(ack=None, en_route=None, on_scene=None, handled=None)
 LEVELS = (
-    Level(name="吹哨响应", page=WHISTLE, answered_by=Quorum(parties=("police", "hospital")), ack_within=30.0),
+    Level(
+        name="吹哨响应",
+        page=WHISTLE,
+        answered_by=Quorum(parties=("police", "hospital")),
+        ack_within=30.0,
+    ),
     Level(name="双向响应", patch=True, ack_within=60.0),
     Level(name="一呼百应", page_where=Where(street=("xiaoying",)), ack_within=120.0),
 )

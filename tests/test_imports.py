@@ -48,6 +48,8 @@ PURE = {
     "gateway.alarm.neighbour_options": set(),
     "gateway.alarm.agenda": set(),
     "gateway.alarm.levels": set(),
+    "gateway.alarm.nearest": set(),
+    "gateway.alarm.places": set(),
     "gateway.alarm.rehearsal": set(),
     "gateway.alarm.plan": set(),
     "gateway.alarm.inbox": set(),

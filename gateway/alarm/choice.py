@@ -56,6 +56,9 @@ class Whereabouts(Protocol):
     def fixes(self, group: str, now: Moment) -> Iterable[Fix]:
         """The newest fix of each client that answers for ``group``; none where nothing is known."""
 
+    def near(self, position: tuple[float, float], metres: float) -> Iterable[str]:
+        """The groups of which a fix, however old, is within ``metres``; more groups do no harm."""
+
 
 class Nobody:
     """A chooser that adds nobody: for plans without rota and nearest."""

@@ -316,7 +316,7 @@ class Docket:
 
     def _take(self, rules: Rules) -> None:
         self._rules = rules
-        self._groups = Groups(rules.groups)
+        self._groups = Groups.of(rules.groups)
         named = [plan.when for plan in rules.plans]
         self._named_categories = {category for when in named for category in when.category}
         self._named_codes = {counted_code(code) for when in named for code in when.code}

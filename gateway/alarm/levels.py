@@ -22,12 +22,17 @@ class Groups(Mapping[str, GroupFacts]):
     """All groups in their order, found by what they are without looking at each."""
 
     def __init__(self, groups: Mapping[str, GroupFacts]) -> None:
-        self._groups = groups
+        self._groups = dict(groups)
         self._order = {name: number for number, name in enumerate(groups)}
         self._having: dict[tuple[str, str], set[str]] = {}
         for name, group in groups.items():
             for feature in _features(group):
                 self._having.setdefault(feature, set()).add(name)
+
+    @classmethod
+    def of(cls, groups: Mapping[str, GroupFacts]) -> Groups:
+        """``groups`` with their index, made only where they have none yet."""
+        return groups if isinstance(groups, Groups) else cls(groups)
 
     def __getitem__(self, name: str) -> GroupFacts:
         return self._groups[name]
@@ -41,6 +46,12 @@ class Groups(Mapping[str, GroupFacts]):
     def of_party(self, parties: Iterable[str]) -> Iterator[GroupFacts]:
         """The groups of any of ``parties``; all groups where none is named."""
         return self.chosen_by(Where(party=tuple(parties)))
+
+    def count(self, parties: tuple[str, ...]) -> int:
+        """How many groups are of any of ``parties``; all where none is named."""
+        if not parties:
+            return len(self._groups)
+        return sum(len(self._having.get(("party", party), ())) for party in set(parties))
 
     def chosen_by(self, where: Where, site: SiteFacts | None = None) -> Iterator[GroupFacts]:
         """The groups that match, in order; ``site`` is what `AT_SITE` stands for."""
@@ -137,19 +148,23 @@ def steps_of(
     plan: Plan, groups: Groups, site: SiteFacts | None, *, drill: bool
 ) -> tuple[Step, ...]:
     """The levels of a plan as an incident at ``site`` keeps them (rules 1 to 3)."""
-    return tuple(
-        Step(
-            name=level.name,
-            groups=level_groups(plan, index, groups, site, drill=drill),
-            spared=spared_groups(level, groups, site) if drill else (),
-            patch=level.patch,
-            quorum=quorum(plan, index),
-            ack_within=level.ack_within,
-            rotas=level.page_rota,
-            nearest=level.nearest,
+    called: dict[str, None] = {}
+    steps = []
+    for index, level in enumerate(plan.levels):
+        called.update(dict.fromkeys(own_groups(level, groups, site, drill=drill)))
+        steps.append(
+            Step(
+                name=level.name,
+                groups=tuple(called),
+                spared=spared_groups(level, groups, site) if drill else (),
+                patch=level.patch,
+                quorum=quorum(plan, index),
+                ack_within=level.ack_within,
+                rotas=level.page_rota,
+                nearest=level.nearest,
+            )
         )
-        for index, level in enumerate(plan.levels)
-    )
+    return tuple(steps)
 
 
 def quorum(plan: Plan, index: int) -> Quorum:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from math import inf
 
 from gateway.alarm.choice import Fix
+from gateway.alarm.places import Places, Position
 from gateway.alarm.supervision import ALLOWED
 from gateway.link.messages import Presence
 from gateway.moment import Moment, parse_timestamp
@@ -70,6 +71,7 @@ class Presences:
 
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}
+        self._places = Places()
         self._members: dict[str, dict[str, None]] = {}
         """Clients that answer for a group, away or not."""
         self._there: dict[str, set[str]] = {}
@@ -89,6 +91,10 @@ class Presences:
             return Heard(news=False)
         client = _Client(presence, now.elapsed, _age(presence, now, first=known is None))
         self._clients[presence.client] = client
+        if presence.position is None:
+            self._places.remove(presence.client)
+        else:
+            self._places.put(presence.client, presence.position)
         self._join(presence, known)
         self._arm(presence.client, client)
         return Heard(news=True, changes=self._settle(client, known))
@@ -96,6 +102,7 @@ class Presences:
     def gone(self, client: str) -> tuple[Attendance, ...]:
         """Its topic was cleared (rule 1)."""
         known = self._clients.pop(client, None)
+        self._places.remove(client)
         self._armed.pop(client, None)
         if known is None:
             return ()
@@ -112,6 +119,13 @@ class Presences:
             if position is not None:
                 age = client.aged + now.elapsed - client.heard
                 yield Fix(name, position, age, client.presence.on_duty)
+
+    def near(self, position: Position, metres: float) -> Iterator[str]:
+        """The groups of whoever is within ``metres``, and some that are not."""
+        found = self._places.near(position, metres)
+        yield from dict.fromkeys(
+            group for name in found for group in self._clients[name].presence.groups
+        )
 
     def is_there(self, group: str) -> bool:
         """Rule 4."""

@@ -8,11 +8,12 @@ that what is said beforehand is what will happen: levels that find nobody are pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.alarm.choice import Choice
-from gateway.alarm.choosing import Candidate, Choosing
+from gateway.alarm.choosing import Choosing
 from gateway.alarm.docket import Change, Docket, Rules
+from gateway.alarm.nearest import Survey
 from gateway.alarm.record import Case, IncidentRecord
 from gateway.errors import BaiyingError
 from gateway.moment import Moment
@@ -20,6 +21,10 @@ from gateway.moment import Moment
 
 class WrongQuestion(BaiyingError):
     """It asks about what there is not."""
+
+
+MAX_SURVEYED = 12
+"""Groups told of those that ``nearest`` looked at; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +60,8 @@ class Duty:
 class Rung:
     """One level as it comes; ``after`` in seconds from the raising.
 
-    ``called`` are all that are called by then. ``candidates`` are those of its ``nearest``, the able
-    and nearest first. One that is ``passed_over`` left nobody called.
+    ``called`` are all that are called by then, ``survey`` whom its ``nearest`` looked at. One that is
+    ``passed_over`` left nobody called.
     """
 
     level: int
@@ -65,7 +70,7 @@ class Rung:
     added: frozenset[str]
     shortfalls: tuple[str, ...]
     duties: tuple[Duty, ...]
-    candidates: tuple[Candidate, ...]
+    survey: Survey
     patched: bool
     passed_over: bool
 
@@ -82,7 +87,7 @@ class Rehearsal:
 class _Chosen:
     shortfalls: tuple[str, ...] = ()
     duties: tuple[Duty, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+    survey: Survey = field(default_factory=Survey)
 
 
 class _Noting:
@@ -100,9 +105,7 @@ class _Noting:
             duties=tuple(
                 Duty(rota=rota, groups=self._choosing.on_duty(rota, now)) for rota in step.rotas
             ),
-            candidates=()
-            if step.nearest is None
-            else self._choosing.candidates(step.nearest, case.position, now, drill=case.drill),
+            survey=self._choosing.survey(case, index, MAX_SURVEYED, now),
         )
         return choice
 
@@ -161,7 +164,7 @@ def _rungs(record: IncidentRecord, before: list[Rung], noting: _Noting, after: f
                 added=frozenset() if passed_over else frozenset(called) - known,
                 shortfalls=chosen.shortfalls,
                 duties=chosen.duties,
-                candidates=chosen.candidates,
+                survey=chosen.survey,
                 patched=record.talkgroup is not None
                 and any(step.patch for step in record.case.steps[: index + 1]),
                 passed_over=passed_over,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers import registry
-from gateway.alarm.choosing import Unheard
+from gateway.alarm.nearest import Unheard
 from gateway.alarm.rehearsal import Question, WrongQuestion
 from gateway.cli.live import CallError, socket_of
 from gateway.control.client import call

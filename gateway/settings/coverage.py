@@ -24,8 +24,8 @@ from itertools import compress
 from gateway.alarm import plan as plans
 from gateway.alarm.agenda import Agenda, Answers
 from gateway.alarm.calendars import ALWAYS, Rota
-from gateway.alarm.choosing import distance
 from gateway.alarm.levels import Groups, own_groups
+from gateway.alarm.places import distance
 from gateway.settings.facts import groups_of, plans_of, rotas_of, sites_of, source_of
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.model import Endpoint

@@ -11,7 +11,7 @@ from gateway.alarm.choice import Whereabouts
 from gateway.alarm.choosing import Choosing
 from gateway.alarm.contact import Sighting, sighting_of
 from gateway.alarm.docket import Change, Docket, Rules
-from gateway.alarm.levels import quorum
+from gateway.alarm.levels import Groups, quorum
 from gateway.alarm.order import Order
 from gateway.alarm.rehearsal import Question, Rehearsal, Rung, WrongQuestion, rehearse
 from gateway.moment import Moment, timestamp
@@ -19,9 +19,6 @@ from gateway.ports import AlarmSignal, SignalKind
 from gateway.settings import facts
 from gateway.settings.model import Settings
 from gateway.settings.wording import suggestion_or_list
-
-MAX_CANDIDATES = 12
-"""Groups shown of those that ``nearest`` looked at; the rest are counted."""
 
 
 def explain(settings: Settings, whereabouts: Whereabouts, question: Question) -> dict[str, Any]:
@@ -45,10 +42,10 @@ class _Explainer:
         if own_site is not None and own_site != site:
             raise WrongQuestion(f"endpoint {self._endpoint} is at site {own_site}, not {site}")
         _known("plan", question.plan, settings.plans)
-        self._site = facts.sites_of(settings)[site]
+        self._site = facts.site_of(site, settings.sites[site])
         self._sources = self._sources_of_the_place()
         self._source = self._sources.get(self._endpoint or "")
-        self._groups = facts.groups_of(settings)
+        self._groups = Groups(facts.groups_of(settings))
         self._rotas = facts.rotas_of(settings)
         zone = facts.zone_of(settings)
         self._choosing = Choosing(self._groups, self._rotas, whereabouts, zone)
@@ -261,9 +258,9 @@ def _nearest(nearest: plans.Nearest | None, rung: Rung) -> dict[str, Any] | None
                 "why_not": one.why_not,
                 "called": one.group in rung.called,
             }
-            for one in rung.candidates[:MAX_CANDIDATES]
+            for one in rung.survey.shown
         ],
-        "more": max(len(rung.candidates) - MAX_CANDIDATES, 0),
+        "more": rung.survey.more,
     }
 
 

@@ -33,18 +33,20 @@ from gateway.settings.model import Endpoint, Level, Settings
 
 def sites_of(settings: Settings) -> dict[str, plans.SiteFacts]:
     """Every site that the configuration knows, by name."""
-    return {
-        name: plans.SiteFacts(
-            name=name,
-            title=site.name,
-            class_=site.class_,
-            street=site.street,
-            grid=site.grid,
-            tags=site.tags,
-            position=site.position,
-        )
-        for name, site in settings.sites.items()
-    }
+    return {name: site_of(name, site) for name, site in settings.sites.items()}
+
+
+def site_of(name: str, site: model.Site) -> plans.SiteFacts:
+    """A site as plans and pages see it."""
+    return plans.SiteFacts(
+        name=name,
+        title=site.name,
+        class_=site.class_,
+        street=site.street,
+        grid=site.grid,
+        tags=site.tags,
+        position=site.position,
+    )
 
 
 def sources_of(settings: Settings) -> dict[str, plans.SourceFacts]:

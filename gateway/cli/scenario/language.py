@@ -34,11 +34,11 @@ ACTIONS = frozenset((*GROUP_ACTIONS, *INCIDENT_ACTIONS))
 WORLD = frozenset({"kill", "stop", "start", "cut", "mend", "reload"})
 """Verbs whose value is a gateway."""
 
-_SIGNAL_KEYS = ("signal", "code", "zone", "drill", "by", "on", "times", "every", "stored")
+_SIGNAL_KEYS = ("signal", "code", "zone", "drill", "by", "via", "times", "every", "stored")
 _RAISE_KEYS = (
-    "endpoint", "category", "code", "plan", "text", "drill", "covert", "by", "on", "refused",
+    "endpoint", "category", "code", "plan", "text", "drill", "covert", "by", "via", "refused",
 )  # fmt: skip
-_ACTION_KEYS = ("of", "by", "group", "note", "verdict", "refused", "on", "once")
+_ACTION_KEYS = ("of", "by", "group", "note", "verdict", "refused", "via", "once")
 _PRESENCE_KEYS = ("groups", "on_duty", "position", "interval", "fix_age")
 
 _KEYS: Mapping[str, Collection[str]] = {
@@ -54,7 +54,7 @@ _KEYS: Mapping[str, Collection[str]] = {
     "gone": (),
     "deaf": (),
     "hearing": (),
-    "request": ("with", "on", "refused", "name"),
+    "request": ("with", "via", "refused", "name"),
     "hang_up": (),
     "expect": ("within",),
     "never": ("for",),
@@ -323,7 +323,7 @@ class _Reading:
             "stored": reader.truth,
             "once": reader.truth,
             "by": reader.text,
-            "on": lambda node, key: reader.name(node, key, names.gateways, "gateway"),
+            "via": lambda node, key: reader.name(node, key, names.gateways, "gateway"),
             "times": reader.whole,
             "every": reader.length,
             "endpoint": lambda node, key: reader.name(node, key, names.endpoints, "endpoint"),

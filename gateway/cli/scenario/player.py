@@ -79,9 +79,12 @@ class _Player:
         self._world = world
         settings = [part.settings for part in scenario.gateways.values()]
         self.seen = Seen(Topics(settings[0].mqtt.root))
-        self._drilled = {
-            name for one in settings for name, group in one.groups.items() if group.drills
-        }
+        self._unacked: set[tuple[str, str]] = set()
+        self._known = laws.Known(
+            drilled={n for one in settings for n, group in one.groups.items() if group.drills},
+            expiring={n for one in settings for n, plan in one.plans.items() if plan.ack_expires_s},
+            unacked=self._unacked,
+        )
         self.people = People(
             world,
             self.seen,
@@ -184,7 +187,7 @@ class _Player:
             until = end if never.until is None else self.seen.index_at(never.until)
             for words in judge.breaks(expect, self.seen, never.since, until):
                 self._fail(never.step, words)
-        for words in laws.broken(self.seen, self._drilled):
+        for words in laws.broken(self.seen, self._known):
             self.failures.append(f"{Place(self._scenario.file, 1, 1)}: law: {words}")
 
     def _answered(self) -> bool:
@@ -265,9 +268,9 @@ class _Player:
     async def _raise(self, step: Step) -> None:
         details = step.details
         fields = {
-            key: value for key, value in details.items() if key not in ("on", "refused", "by")
+            key: value for key, value in details.items() if key not in ("via", "refused", "by")
         }
-        gateway = details.get("on") or self._first(
+        gateway = details.get("via") or self._first(
             lambda settings: step.subject in settings.sites, f"site {step.subject}"
         )
         answered = await self._ask(
@@ -305,19 +308,21 @@ class _Player:
             words, self._now(), step.details.get("refused"), once=step.details.get("once", False)
         )
         self._deeds.append((step, deed))
-        on = step.details.get("on")
-        if on is None:
+        if step.verb == "unack" and group is not None:
+            self._unacked.add((incident.id, group))
+        via = step.details.get("via")
+        if via is None:
             self.people.act(deed, incident.id, step.verb, by=by, group=group, details=details)
             return
         fields = {"incident": incident.id, "action": step.verb, "by": by, **details}
         if group is not None:
             fields["group"] = group
-        request = self._world.ask(on, "incident.act", fields)
+        request = self._world.ask(via, "incident.act", fields)
         self._background.append(asyncio.create_task(_follow(request, deed)))
 
     async def _request(self, step: Step) -> None:
         """A request that does not end at once goes on beside the steps that follow."""
-        gateway = step.details.get("on") or next(iter(self._scenario.gateways))
+        gateway = step.details.get("via") or next(iter(self._scenario.gateways))
         request = self._world.ask(gateway, step.subject, step.details.get("with") or {})
         name = step.details.get("name")
         if name is not None:
@@ -346,9 +351,9 @@ class _Player:
         return await self._world.ask(gateway, op, fields).answer()
 
     def _gateway_of(self, endpoint: str, details: Mapping[str, Any]) -> str:
-        on = details.get("on")
-        if on is not None:
-            return str(on)
+        via = details.get("via")
+        if via is not None:
+            return str(via)
         return self._first(lambda settings: endpoint in settings.endpoints, f"endpoint {endpoint}")
 
     def _first(self, has: Any, what: str) -> str:

@@ -272,16 +272,14 @@ class _Request:
         self._path = path
         self._writer: asyncio.StreamWriter | None = None
         self._events: list[dict[str, Any]] = []
-        self._left = False
         self._task = asyncio.create_task(self._ask({"op": op, **fields}))
 
     async def answer(self) -> Answered:
         return await asyncio.shield(self._task)
 
     def hang_up(self) -> None:
-        self._left = True
         if self._writer is not None:
-            self._writer.close()
+            self._writer.write_eof()  # what the gateway answers is still to be read
 
     async def _ask(self, request: Mapping[str, Any]) -> Answered:
         try:
@@ -303,5 +301,4 @@ class _Request:
             pass
         finally:
             self._writer.close()
-        error = None if self._left else "the gateway went away"
-        return Answered(error=error, events=self._events)
+        return Answered(error="the gateway went away", events=self._events)

@@ -28,16 +28,15 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  # a file system in memory, where there
 
 def run(scenario: Scenario, drivers: Drivers) -> Outcome:
     """Play a scenario; takes as long as the machine needs for it."""
-    loop = VirtualLoop()
     folder = _MEMORY if _MEMORY.is_dir() else None
-    try:
-        with tempfile.TemporaryDirectory(prefix="baiying-scenario-", dir=folder) as name:
-            asyncio.set_event_loop(loop)
-            world = VirtualWorld(loop, scenario, drivers, Path(name))
-            return loop.run_until_complete(_run(scenario, world))
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="baiying-scenario-", dir=folder) as name,
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
+        loop = runner.get_loop()
+        assert isinstance(loop, VirtualLoop)
+        world = VirtualWorld(loop, scenario, drivers, Path(name))
+        return runner.run(_run(scenario, world))
 
 
 async def _run(scenario: Scenario, world: VirtualWorld) -> Outcome:

@@ -22,7 +22,7 @@ p.about { color: #57606a; margin-top: .2rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; }
 .tile { border: 1px solid #d0d7de; border-radius: .4rem; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.5rem; } .tile.bad b { color: #b3261e; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e5e9ee; }
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #8c959f; }
 svg { max-width: 100%; height: auto; } svg text { font-size: 11px; fill: #57606a; }
@@ -81,7 +81,7 @@ def _tiles(made: Report) -> str:
         ),
         (
             "on scene, median",
-            _seconds(arrived.median if arrived else None),
+            f"{arrived.median:.1f} s" if arrived else "-",
             arrived is not None and arrived.target is not None and arrived.median > arrived.target,
         ),
         ("breaches", str(real.breaches), real.breaches > 0),
@@ -117,7 +117,7 @@ def _bars(title: str, values: Sequence[tuple[str, int]]) -> str:
     """A bar chart; the numbers are text too, for whoever cannot see the bars."""
     width, height, foot = 760.0, 150.0, 18.0
     top = max((count for _, count in values), default=0) or 1
-    step = width / max(len(values), 1)
+    step = min(width / max(len(values), 1), 90.0)
     marks = []
     for index, (name, count) in enumerate(values):
         tall = (height - 20) * count / top
@@ -223,7 +223,7 @@ def _section(title: str, figures: Figures) -> str:
         + _table(("seconds from the raising to", "of", "median", "p90", "worst", "target"), clocks)
         + _counts("category", figures.categories)
         + _counts("disposition", figures.dispositions)
-        + _counts("breach", figures.breach_kinds)
+        + _counts("breach", figures.breach_kinds, "times")
         + _table(
             (
                 "group",
@@ -316,8 +316,8 @@ def _open(incidents: Iterable[IncidentFigures]) -> str:
     return "<h2>Not closed</h2>" + _table(heads, rows)
 
 
-def _counts(head: str, found: Mapping[str, int]) -> str:
-    return _table((head, "incidents"), [(name, str(count)) for name, count in found.items()])
+def _counts(head: str, found: Mapping[str, int], of: str = "incidents") -> str:
+    return _table((head, of), [(name, str(count)) for name, count in found.items()])
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

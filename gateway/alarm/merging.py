@@ -119,8 +119,8 @@ def _not_done(there: GroupRecord) -> GroupRecord:
 
 def _notes(one: IncidentRecord, other: IncidentRecord) -> tuple[NoteRecord, ...]:
     """The remarks of both in their order; what ``other`` was raised with is one."""
-    notes = [*one.notes, *other.notes]
-    if other.case.text:
-        by = other.case.by or other.owner
-        notes.append(NoteRecord(by=by, text=other.case.text, time=other.case.raised))
-    return tuple(sorted(notes, key=lambda note: note.time)[-MAX_NOTES:])
+    said = other.case.text
+    by = other.case.by or other.owner
+    first = (NoteRecord(by=by, text=said, time=other.case.raised),) if said else ()
+    notes = sorted((*one.notes, *first, *other.notes), key=lambda note: note.time)
+    return tuple(notes[-MAX_NOTES:])

@@ -3,13 +3,28 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from gateway.alarm import snapshot
+from gateway.alarm import merging, snapshot
 from gateway.alarm.actions import Outcome
 from gateway.alarm.docket import Docket
+from gateway.alarm.order import Order
+from gateway.alarm.plan import Guard, Targets, When
 from gateway.alarm.record import Progress, State
+from gateway.alarm.wire import state_of
 from gateway.ports import SignalKind
-from tests.alarm.alarm_world import ALLIANCE, HOSPITAL, POLICE, RULES, STREET, action, counted_ids
+from tests.alarm.alarm_world import (
+    ALLIANCE,
+    HOSPITAL,
+    NORTH_BUTTON,
+    PLAN,
+    POLICE,
+    RULES,
+    STREET,
+    WHISTLE,
+    action,
+    counted_ids,
+)
 from tests.alarm.test_docket import Gateway
 
 
@@ -173,3 +188,89 @@ def test_same_merge_twice_changes_nothing():
     assert answer.outcome is Outcome.REPEATED
     assert (pair.south.record, pair.north.record) == before
     assert len(changes) == 1
+
+
+def rules_with(**sources):
+    return replace(RULES, sources={**RULES.sources, **sources})
+
+
+def test_merged_incident_lends_its_severity_and_its_remarks():
+    gateway = Gateway()
+    order = Order(site="zju1", category="flood", text="地下室进水", by="li")
+    ((by_hand, _),) = gateway.docket.raise_by_hand(order, gateway.now)
+    gateway.do(by_hand, "note", note="two pumps")
+    panic = gateway.opened()
+    gateway.do(panic, "merge", into=by_hand.id)
+    assert (by_hand.record.case.severity, state_of(by_hand.record).severity) == (2, 1)
+    other = gateway.north(SignalKind.ALARM)[0][0]
+    gateway.do(by_hand, "merge", into=other.id)
+    assert [note.text for note in other.record.notes] == ["地下室进水", "two pumps"]
+    assert other.record.merged == (by_hand.id, panic.id)
+
+
+def test_group_at_work_there_is_at_work_here_though_it_has_handled_this_one():
+    pair = Pair()
+    pair.act(pair.south, "on_scene", HOSPITAL)
+    pair.act(pair.south, "handled", POLICE)
+    pair.act(pair.north, "en_route", POLICE)
+    pair.merge()
+    assert pair.south.record.groups[POLICE].state is Progress.EN_ROUTE
+    pair.act(pair.south, "handled", HOSPITAL)
+    assert pair.south.record.state is not State.RESOLVED
+
+
+def test_clocks_that_the_merged_one_reached_are_reached():
+    rules = replace(RULES, plans=(replace(PLAN, targets=Targets()),))
+    gateway = Gateway(rules)
+    south = gateway.opened()
+    gateway.now = gateway.now.later(10.0)
+    ((north, _),) = gateway.north(SignalKind.ALARM)
+    gateway.do(south, "ack", POLICE)
+    gateway.now = gateway.now.later(20.0)
+    gateway.do(north, "on_scene", STREET)
+    gateway.do(south, "merge", into=north.id)
+    raised = north.record.case.raised
+    assert {stage: at - raised for stage, at in north.record.reached.items()} == {
+        "ack": 0.0,
+        "en_route": 20.0,
+        "on_scene": 20.0,
+    }
+    assert north.record.clocks.keys() == {"handled"}
+
+
+def test_whom_the_merged_one_called_is_called_at_each_later_level_and_when_it_is_opened_again():
+    pair = Pair()
+    pair.act(pair.north, "escalate", level=3)
+    pair.merge()
+    ((_, effects),) = pair.act(pair.south, "escalate")
+    assert ALLIANCE in [page.group for page in effects.pages]
+    pair.act(pair.south, "cancel")
+    ((_, effects),) = pair.gateway.panel()
+    assert sorted(page.group for page in effects.pages) == sorted([*WHISTLE, ALLIANCE])
+
+
+def test_contact_of_a_merged_endpoint_that_is_no_longer_configured_can_be_reset():
+    pair = Pair()
+    pair.merge()
+    pair.gateway.panel(SignalKind.RESTORE)
+    sources = {name: one for name, one in RULES.sources.items() if name != "north-gate-button"}
+    changes = pair.docket.reload(replace(RULES, sources=sources), pair.gateway.now)
+    assert [incident for incident, _ in changes] == [pair.south]
+    pair.act(pair.south, "reset")
+
+
+def test_alarm_and_trouble_and_what_is_covert_and_what_is_not_are_kept_apart():
+    covert = replace(NORTH_BUTTON, guard=Guard(covert=True))
+    trouble = replace(PLAN, name="trouble", when=When(category=("trouble",)))
+    rules = replace(rules_with(**{covert.endpoint: covert}), plans=(PLAN, trouble))
+    gateway = Gateway(rules)
+    south = gateway.opened()
+    ((battery, _),) = gateway.panel(SignalKind.BATTERY, category="trouble")
+    ((hidden, _),) = gateway.north(SignalKind.ALARM)
+    assert "trouble" in merging.why_not(battery.record, south.record)
+    assert "trouble" in merging.why_not(south.record, battery.record)
+    assert "not covert" in merging.why_not(hidden.record, south.record)
+    assert merging.why_not(south.record, hidden.record) is None
+    held = south.record.case
+    elsewhere = structs.replace(south.record, case=replace(held, home="zju2", id="x"))
+    assert "of gateway zju2" in merging.why_not(south.record, elsewhere)

@@ -5,11 +5,20 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from gateway.alarm.choice import Choice
 from gateway.alarm.incident import MAX_NOTES
-from gateway.alarm.plan import ASSIST, PANIC, SUPERVISION, Targets, latches, severity_of
+from gateway.alarm.plan import (
+    ASSIST,
+    PANIC,
+    SUPERVISION,
+    Quorum,
+    Targets,
+    latches,
+    severity_of,
+)
 from gateway.alarm.record import Progress, State
 from tests.alarm.alarm_world import ALLIANCE, HOSPITAL, PLAN, POLICE, SOUTH_BUTTON, STREET
-from tests.alarm.test_incident import Case
+from tests.alarm.test_incident import Case, groups_of
 
 CLOCKED = replace(PLAN, targets=Targets())
 ALL = ("ack", "en_route", "on_scene", "handled")
@@ -218,3 +227,79 @@ def test_silence_is_resolved_by_the_restore_and_opened_again_by_the_next_one():
     assert case.state is State.RESOLVED
     case.incident.alarm(quiet.active[0], latch=False, now=case.now)
     assert case.state is State.OPEN
+
+
+def test_declining_twice_calls_the_next_one_once():
+    case = Case()
+    asked = []
+
+    class Next:
+        def choose(self, *_):
+            return Choice()
+
+        def instead(self, _case, _index, declined, _called, _now):
+            asked.append(declined)
+            return Choice({f"car-{len(asked)}": "patrol"})
+
+    case.incident = type(case.incident)(case.record, lambda: f"page-{len(asked)}", Next())
+    assert groups_of(case.do("decline", POLICE)) == ["car-1"]
+    assert groups_of(case.do("decline", POLICE)) == []
+    assert asked == [POLICE]
+
+
+def test_group_that_is_stood_down_counts_neither_for_all_nor_as_called():
+    everyone = tuple(replace(level, answered_by=Quorum(everyone=True)) for level in PLAN.levels)
+    case = Case(replace(PLAN, levels=everyone))
+    case.do("escalate", level=3)
+    case.do("cancel")
+    case.press()
+    assert case.progress(ALLIANCE) is Progress.STOOD_DOWN
+    for group in (POLICE, HOSPITAL, STREET):
+        case.do("ack", group)
+    assert case.state is State.ANSWERED
+    for group in (POLICE, HOSPITAL, STREET):
+        case.do("decline", group)
+    assert case.record.level == 2, "everybody called has declined: the next level starts"
+
+
+def test_level_that_starts_again_says_anew_whom_it_lacks():
+    lacking = iter(("2 of 3 mediators", "1 of 3 mediators", ""))
+
+    class Lacks:
+        def choose(self, case, index, _called, _now):
+            words = next(lacking) if index == 2 else ""
+            return Choice(shortfalls=(f"{case.steps[index].name}: {words}",) if words else ())
+
+        def instead(self, *_):
+            return Choice()
+
+    case = Case()
+    numbers = iter(range(1000))
+    case.incident = type(case.incident)(case.record, lambda: f"p{next(numbers)}", Lacks())
+    case.run_until(90.0)
+    assert case.record.shortfalls == ("一呼百应: 2 of 3 mediators",)
+    case.run_until(210.0)
+    assert case.record.shortfalls == ("一呼百应: 1 of 3 mediators",)
+    case.run_until(330.0)
+    assert case.record.shortfalls == ()
+
+
+def test_alarm_that_opens_it_again_asks_anew_whom_to_choose():
+    class Two:
+        cars = ("car-1", "car-2")
+
+        def choose(self, _case, _index, called, _now):
+            return Choice({car: "patrol" for car in self.cars if car not in called})
+
+        def instead(self, *_):
+            return Choice()
+
+    chooser = Two()
+    case = Case()
+    numbers = iter(range(1000))
+    case.incident = type(case.incident)(case.record, lambda: f"p{next(numbers)}", chooser)
+    case.do("escalate")
+    case.do("cancel")
+    chooser.cars = ("car-2", "car-3")
+    assert set(groups_of(case.press())) == {POLICE, HOSPITAL, STREET, "car-2", "car-3"}
+    assert case.progress("car-1") is Progress.STOOD_DOWN

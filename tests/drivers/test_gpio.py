@@ -11,6 +11,7 @@ import gpiod
 import pytest
 from gpiod.line import Bias, Edge, Value
 
+from drivers.gpio import input as gpio_input
 from drivers.gpio.input import GpioInput
 from drivers.gpio.options import GpioInputLine, GpioInputOptions
 from drivers.virtual.alarm import VirtualInput
@@ -113,7 +114,8 @@ class Sink:
     def ready(self) -> None:
         self.opened.set()
 
-    def heartbeat(self) -> None: ...
+    def heartbeat(self) -> None:
+        self.count("heartbeats")
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
@@ -144,6 +146,14 @@ async def watching(monkeypatch, chip: Chip):
         with contextlib.suppress(asyncio.CancelledError, DriverIOError):
             await task
         assert chip.released
+
+
+async def test_lines_that_can_be_read_show_that_they_are_alive(monkeypatch):
+    monkeypatch.setattr(gpio_input, "LOOK_EVERY", 0.02)
+    async with watching(monkeypatch, Chip()) as (sink, _):
+        async with asyncio.timeout(2):
+            while sink.counts.get("heartbeats", 0) < 3:
+                await asyncio.sleep(0.005)
 
 
 async def test_lines_are_requested_as_configured(monkeypatch):
@@ -252,6 +262,7 @@ async def test_virtual_input_is_pressed_by_a_program():
     sink.stores = False
     assert not await virtual.release("gate")
     assert sink.seen == [("gate", SignalKind.ALARM), ("gate", SignalKind.RESTORE)]
+    assert sink.counts == {"heartbeats": 1}
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.alarm.contact import understand
+from gateway.alarm.contact import Contact, Sighting, understand
 from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
 from gateway.alarm.incident import Effects, Incident
-from gateway.alarm.plan import Level, Plan, SourceFacts, When
-from gateway.alarm.record import State
+from gateway.alarm.order import Order
+from gateway.alarm.plan import SUPERVISION, Guard, Level, Plan, SourceFacts, When
+from gateway.alarm.record import MAX_NAME, MAX_TEXT, State
 from gateway.moment import Moment
 from gateway.ports import AlarmSignal, SignalKind
 from tests.alarm.alarm_world import (
@@ -326,3 +327,86 @@ def test_storm_of_ten_thousand_presses_is_decided_in_seconds():
         gateway.docket.deadline()
     assert len(gateway.docket.tick(START.later(1.0))) == 10_000
     assert time.monotonic() - began < 15.0
+
+
+def silence(gateway: Gateway, kind: SignalKind, category: str = SUPERVISION) -> list[Change]:
+    """The gateway says that another one has fallen silent, or is heard again."""
+    sighting = Sighting(
+        source=None, subject="gateway:zju2", signal=kind, category=category,
+        contact=Contact("", None), code=None, account=None, zone=None,
+        text="gateway zju2 is silent for 25 s",
+    )  # fmt: skip
+    return gateway.docket.signal(sighting, gateway.now)
+
+
+def test_silence_opens_an_incident_also_without_a_plan_and_its_restore_resolves_it():
+    gateway = Gateway()
+    ((incident, _),) = silence(gateway, SignalKind.LOST)
+    case = incident.record.case
+    assert (case.plan, case.category, case.quiet) == (None, SUPERVISION, True)
+    assert case.text == "gateway zju2 is silent for 25 s"
+    assert not incident.record.latched
+    assert not incident.record.clocks
+    assert silence(gateway, SignalKind.LOST) == [(incident, Effects())]
+    ((restored, _),) = silence(gateway, SignalKind.RESTORE)
+    assert restored is incident
+    assert incident.record.state is State.RESOLVED
+    ((again, _),) = silence(gateway, SignalKind.LOST)
+    assert again is incident
+    assert incident.record.state is State.OPEN
+    silence(gateway, SignalKind.RESTORE)
+    gateway.do(incident, "close", disposition="handled")
+    ((new, _),) = silence(gateway, SignalKind.LOST)
+    assert new is not incident
+
+
+def test_plan_that_names_silence_pages_for_it_and_stops_when_it_is_heard_again():
+    plan = replace(TROUBLE_PLAN, when=When(category=(SUPERVISION,)))
+    gateway = Gateway(replace(RULES, plans=(PLAN, plan)))
+    ((incident, effects),) = silence(gateway, SignalKind.LOST)
+    assert [page.group for page in effects.pages] == [POLICE]
+    silence(gateway, SignalKind.RESTORE)
+    assert gateway.docket.deadline() is None
+    assert incident.record.state is State.RESOLVED
+
+
+def test_order_at_an_endpoint_takes_its_category_and_its_covertness_unless_it_says_more():
+    covert = replace(NORTH_BUTTON, guard=Guard(covert=True))
+    gateway = Gateway(replace(RULES, sources={**SOURCES, covert.endpoint: covert}))
+    order = Order(site="zju1", endpoint=covert.endpoint, by="x" * 200, text="y" * 2000)
+    ((incident, effects),) = gateway.docket.raise_by_hand(order, gateway.now)
+    case = incident.record.case
+    assert (case.category, case.covert, case.plan) == ("panic", True, "hospital-panic")
+    assert (len(case.by or ""), len(case.text or "")) == (MAX_NAME, MAX_TEXT)
+    assert {page.group for page in effects.pages} == set(WHISTLE)
+    assert not incident.record.latched
+    fire = Order(site="zju1", endpoint="police-radio", category="fire")
+    ((other, _),) = gateway.docket.raise_by_hand(fire, gateway.now)
+    assert (other.record.case.category, other.record.case.plan) == ("fire", None)
+
+
+def test_order_names_its_plan_and_each_order_for_a_site_alone_is_an_incident_of_its_own():
+    gateway = Gateway()
+    order = Order(site="zju1", category="dispute", plan="hospital-panic")
+    ((first, _),) = gateway.docket.raise_by_hand(order, gateway.now)
+    ((second, _),) = gateway.docket.raise_by_hand(order, gateway.now)
+    assert first is not second
+    for one in (first, second):
+        assert (one.record.case.plan, one.record.case.endpoint) == ("hospital-panic", None)
+        assert [page.group for page in one.record.pages] == list(WHISTLE)
+
+
+def test_adopted_incident_is_ours_under_a_higher_term_and_keeps_its_pages():
+    home = Gateway()
+    old = home.opened()
+    home.do(old, "ack", POLICE)
+    adopter = Docket("zju2", RULES, counted_ids(1000))
+    later = Moment(elapsed=5.0, wall=START.wall + 2.0)
+    again = adopter.restore(old.record, later, same_boot=False, above=9)
+    assert (again.record.owner, again.record.owner_term) == ("zju2", 10)
+    assert again.record.case.home == "zju1"
+    assert again.record.groups == old.record.groups
+    assert [page.id for page in again.record.pages] == [page.id for page in old.record.pages]
+    assert again.record.level_due == pytest.approx(5.0 + 28.0)
+    ((_, effects),) = adopter.tick(later)
+    assert POLICE not in [page.group for page in effects.pages]

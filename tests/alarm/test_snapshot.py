@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.alarm import snapshot
+from gateway.alarm.plan import Targets
 from gateway.alarm.wire import state_of
 from gateway.errors import StorageError
 from gateway.link.messages import encode
@@ -61,3 +62,24 @@ def test_snapshot_of_another_version_or_without_its_level_is_refused(old, new):
     assert body.count(old) == 1
     with pytest.raises(StorageError):
         snapshot.from_bytes(body.replace(old, new))
+
+
+def test_snapshot_of_version_1_is_read_with_any_ack_and_no_clocks():
+    record = eventful().record
+    body = json.loads(snapshot.to_bytes(record, "boot-1", None))
+    body["v"] = 1
+    case = body["record"]["case"]
+    for key in ("targets", "covert", "text", "by", "home", "site_class", "street", "grid"):
+        del case[key]
+    for number, step in enumerate(case["steps"]):
+        step["quorum"] = None if number else ["police"]
+        for key in ("rotas", "nearest", "spared"):
+            del step[key]
+    for key in ("chosen", "brought", "shortfalls", "notes", "handler", "verdict", "worst", "merged",
+                "merged_into", "subjects", "endpoints", "clocks", "reached"):  # fmt: skip
+        del body["record"][key]
+    loaded = snapshot.from_bytes(json.dumps(body).encode()).record
+    assert [step.quorum.parties for step in loaded.case.steps] == [("police",), (), ()]
+    assert loaded.case.home == loaded.owner == "zju1"
+    assert loaded.case.targets == Targets(ack=None, en_route=None, on_scene=None, handled=None)
+    assert loaded.groups == record.groups

@@ -3,10 +3,12 @@
     python journal_child.py PATH [SYNCHRONOUS]
 
 ``append KEY SIZE`` answers ``stored SEQ`` or ``error TEXT``, ``soon KEY SIZE`` does not wait; ``keys`` answers the keys of all rows;
-``fault`` the journal's fault; ``close`` closes and ends.
+``fault`` the journal's fault; ``close`` closes and ends; ``storm`` appends until it is killed, a line
+``stored KEY`` for each that is on disk.
 """
 
 import asyncio
+import itertools
 import sys
 from pathlib import Path
 
@@ -17,6 +19,13 @@ from gateway.errors import StorageError
 
 journal_writer._CHECKPOINT_BYTES = 200_000  # so that short tests meet checkpoints
 journal_module._CLOSE_TIMEOUT = 0.5
+
+
+async def storm(journal: Journal, number: int) -> None:
+    for count in itertools.count():
+        key = f"{number}-{count}"
+        await journal.append([Row("note", key, bytes(50 * (count % 40))), Row("note", key, b"")])
+        print("stored", key, flush=True)
 
 
 async def main(path: str, synchronous: str = "FULL") -> None:
@@ -39,6 +48,8 @@ async def main(path: str, synchronous: str = "FULL") -> None:
                 answer = "soon"
             elif command == "keys":
                 answer = " ".join(row.key for row in await journal.events(0, float("inf")))
+            elif command == "storm":
+                await asyncio.gather(*(storm(journal, number) for number in range(8)))
             elif command == "fault":
                 answer = str(journal.fault)
             else:

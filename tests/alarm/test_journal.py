@@ -410,29 +410,6 @@ def test_kill_9_loses_nothing_that_was_stored(path: Path, start):
     assert [key for key in found if key in stored] == stored
 
 
-def lost_by_power_cut(path: Path, disk: FaultyDisk, start, synchronous: str, to: Path) -> int:
-    """How many of the rows that were said to be stored a power cut takes."""
-    child = start(path, synchronous, environment=disk.environment)
-    disk.keep_synced_copies()
-    stored = [str(n) for n in range(150) if child.ask(f"append {n} 3000").startswith("stored")]
-    child.kill()
-    disk.power_cut(to)
-    found = set(start(to / path.name).ask("keys").split())
-    return len(set(stored) - found)
-
-
-@pytest.mark.system
-def test_a_power_cut_loses_nothing_that_was_stored(path: Path, disk, start, tmp_path: Path):
-    assert lost_by_power_cut(path, disk, start, "FULL", tmp_path / "after") == 0
-
-
-@pytest.mark.system
-def test_control_a_power_cut_takes_rows_when_commits_do_not_wait_for_the_disk(
-    path: Path, disk, start, tmp_path: Path
-):
-    assert lost_by_power_cut(path, disk, start, "NORMAL", tmp_path / "after") > 0
-
-
 @pytest.mark.system
 def test_a_failed_sync_is_said_and_its_descriptor_never_used_again(path: Path, disk, start):
     disk.log_syncs()

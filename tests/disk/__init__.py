@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
+
+SECTOR_BYTES = 512
+"""What a disk writes whole, or not at all."""
 
 SOURCE = Path(__file__).with_name("disk.c")
 
@@ -69,6 +73,31 @@ class FaultyDisk:
         """From now on, `power_cut` is possible; what is below the root now counts as on disk."""
         shutil.copytree(self.root, self._control / "shadow")
 
-    def power_cut(self, to: Path) -> None:
-        """Write what the disk would hold into ``to``; the process must have been killed."""
+    def forget_copies(self) -> None:
+        """No power cut is possible any more."""
+        shutil.rmtree(self._control / "shadow")
+
+    def power_cut(self, to: Path, chance: random.Random | None = None) -> None:
+        """Write what the disk would hold into ``to``; the process must have been killed.
+
+        That is what was synced; with ``chance`` some sectors more, as the kernel may have written
+        any of them meanwhile, in any order.
+        """
         shutil.copytree(self._control / "shadow", to, ignore=shutil.ignore_patterns("*.new"))
+        if chance is None:
+            return
+        for path in to.iterdir():
+            now = (self.root / path.name).read_bytes() if (self.root / path.name).exists() else b""
+            path.write_bytes(_torn(path.read_bytes(), now, chance))
+
+
+def _torn(synced: bytes, written: bytes, chance: random.Random) -> bytes:
+    """``synced`` with a random part of what was ``written`` since; its size is one of the two."""
+    size = len(chance.choice([synced, written]))
+    share = chance.random()
+    found = bytearray(synced[:size].ljust(size, b"\0"))
+    for at in range(0, min(size, len(written)), SECTOR_BYTES):
+        if chance.random() < share:
+            sector = written[at : at + SECTOR_BYTES][: size - at]
+            found[at : at + len(sector)] = sector
+    return bytes(found)

@@ -17,13 +17,12 @@ import gateway.cli.run
 from gateway.alarm.desk import Desk
 from gateway.cli import main as command
 
-_running = set()
 
-
-async def answer_first(self, input_name, signal, store=Desk.signal):
-    task = asyncio.get_running_loop().create_task(store(self, input_name, signal))
-    _running.add(task)  # or the loop forgets it
-    return True
+def answer_first(self, input_name, signal, store=Desk.signal):
+    store(self, input_name, signal)
+    answered = asyncio.get_running_loop().create_future()
+    answered.set_result(True)
+    return answered
 
 
 def main(config, mode=""):

@@ -18,6 +18,7 @@ from gateway.alarm.inputs import Inputs
 from gateway.alarm.journal import Journal
 from gateway.alarm.lifesigns import Watching
 from gateway.alarm.neighbours import Neighbours
+from gateway.alarm.outputs import Outputs
 from gateway.alarm.picture import Pictures
 from gateway.alarm.picture_store import PictureStore
 from gateway.alarm.plan import SUPERVISION
@@ -58,6 +59,8 @@ class AlarmSide:
         self._shared = shared
         self._settings = settings
         self._of_input = _endpoints_by_input(settings)
+        self._outputs_of = _outputs_by_endpoint(settings)
+        self._broken_outputs: dict[str, str] = {}
         self._on_incident = on_incident
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
         self._presences = Presences()
@@ -140,6 +143,7 @@ class AlarmSide:
         self._inputs = Inputs(
             self.desk.signal, self._input_fault, counters, self._watch.input_heard
         )
+        self._outputs = Outputs(gateway, shared.clock, self._output_fault)
         self._tests = ButtonTestRequests(
             self.desk, lambda: self._settings, shared.clock, journal.standing
         )
@@ -148,6 +152,8 @@ class AlarmSide:
         )
         shared.states.on_change(self._endpoint_changed)
         journal.on_fault(self._watch.storage)
+        journal.on_fault(self._outputs.storage)
+        self._outputs.storage(journal.fault)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Take up the journal, then open inputs and cameras.
@@ -168,6 +174,10 @@ class AlarmSide:
         group.create_task(self._watch.run(), name="watch")
         group.create_task(self._find_chains(self._settings), name="chains")
         group.create_task(self._drilling.run(), name="drills")
+        self._outputs.take_up(self.desk.incidents())
+        self._outputs.configure(facts.signs_of(self._settings), facts.drilled_of(self._settings))
+        for name, choice in self._settings.outputs.items():
+            self._start_output(group, name, choice)
         self._refresh(self._settings)
         for name, choice in self._settings.inputs.items():
             self._start_input(group, name, choice)
@@ -176,19 +186,24 @@ class AlarmSide:
                 self._start_camera(group, name, endpoint.camera)
 
     async def settled(self) -> None:
-        """Returns once every input and camera is up or reported as faulted."""
+        """Returns once every input, output and camera is up or reported as faulted."""
         await self._inputs.settled()
+        await self._outputs.settled()
         await self._cameras.settled()
 
     async def stop(self) -> None:
-        """Close the inputs; what they have handed over is stored."""
+        """Close inputs and outputs; what the inputs have handed over is stored."""
         for name in self._settings.inputs:
             await self._inputs.stop(name)
+        self._outputs.close()
+        for name in self._settings.outputs:
+            await self._outputs.stop(name)
 
     async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
         """Change what differs; running incidents keep their plans and timers."""
         old, self._settings = self._settings, settings
         self._of_input = _endpoints_by_input(settings)
+        self._outputs_of, shown = _outputs_by_endpoint(settings), self._outputs_of
         self._choosing.reload(
             facts.groups_of(settings), facts.rotas_of(settings), facts.zone_of(settings)
         )
@@ -198,6 +213,16 @@ class AlarmSide:
         self.responder.serve(facts.serves_of(settings))
         self._tell_neighbours(settings)
         self._drilling.configure(facts.drills_of(settings), facts.zone_of(settings))
+        self._outputs.configure(facts.signs_of(settings), facts.drilled_of(settings))
+        for name, choice in old.outputs.items():
+            if settings.outputs.get(name) != choice:
+                await self._outputs.stop(name)
+                self._output_fault(name, None)
+        for name, choice in settings.outputs.items():
+            if old.outputs.get(name) != choice:
+                self._start_output(group, name, choice)
+        for name in shown.keys() | self._outputs_of.keys():
+            self._show_outputs(name)
         for name, choice in old.inputs.items():
             if settings.inputs.get(name) != choice:
                 await self._inputs.stop(name)
@@ -213,8 +238,9 @@ class AlarmSide:
             if camera is not None and before.get(name) != camera:
                 self._start_camera(group, name, camera)
         self._refresh(settings)
-        # A reload that says it is done has its new inputs open, or reported as faulted.
+        # A reload that says it is done has its new devices open, or reported as faulted.
         await self._inputs.settled()
+        await self._outputs.settled()
 
     def handlers(self) -> Mapping[str, Handler]:
         """What a person may ask of the alarm side."""
@@ -232,31 +258,55 @@ class AlarmSide:
     # Devices
 
     def _start_input(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
-        try:
-            driver = self._shared.drivers.driver("input", choice.driver)
-        except DriverUnavailable as error:
-            if choice.required:
-                raise
-            _LOGGER.error("input[%s]: left out: %s", name, error)
-            self._input_fault(name, error.what)
-            return
-        self._inputs.start(group, name, driver(name, choice.options))
+        driver = self._made("input", name, choice, self._input_fault)
+        if driver is not None:
+            self._inputs.start(group, name, driver)
+
+    def _start_output(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
+        driver = self._made("output", name, choice, self._output_fault)
+        if driver is not None:
+            self._outputs.start(group, name, driver)
 
     def _start_camera(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
+        driver = self._made("camera", name, choice, self._camera_fault)
+        if driver is not None:
+            self._camera_fault(name, None)
+            self._cameras.start(group, name, driver)
+
+    def _made(
+        self, family: str, name: str, choice: DriverChoice, fault: Callable[[str, str | None], None]
+    ) -> Any:
+        """The device's driver; None where it cannot be had, which is told as its fault.
+
+        Raises:
+            DriverUnavailable: it is marked ``required``.
+        """
         try:
-            driver = self._shared.drivers.driver("camera", choice.driver)
+            driver = self._shared.drivers.driver(family, choice.driver)
         except DriverUnavailable as error:
             if choice.required:
                 raise
-            _LOGGER.error("camera[%s]: left out: %s", name, error)
-            self._camera_fault(name, error.what)
-            return
-        self._shared.states.fault(name, "camera", None)
-        self._cameras.start(group, name, driver(name, choice.options))
+            _LOGGER.error("%s[%s]: left out: %s", family, name, error)
+            fault(name, error.what)
+            return None
+        return driver(name, choice.options)
 
     def _input_fault(self, name: str, what: str | None) -> None:
         for endpoint in self._of_input.get(name, ()):
             self._shared.states.fault(endpoint, "input", what)
+
+    def _output_fault(self, name: str, what: str | None) -> None:
+        self._broken_outputs.pop(name, None)
+        if what is not None:
+            self._broken_outputs[name] = what
+        for endpoint, outputs in self._outputs_of.items():
+            if name in outputs:
+                self._show_outputs(endpoint)
+
+    def _show_outputs(self, endpoint: str) -> None:
+        broken = sorted(self._outputs_of.get(endpoint, frozenset()) & self._broken_outputs.keys())
+        told = "; ".join(f"{output}: {self._broken_outputs[output]}" for output in broken)
+        self._shared.states.fault(endpoint, "output", told or None)
 
     def _camera_fault(self, name: str, what: str | None) -> None:
         self._shared.states.fault(name, "camera", what)
@@ -270,6 +320,7 @@ class AlarmSide:
         if raised.told:
             self._neighbours.event(event)
         self._tests.raised(raised)
+        self._outputs.raised(raised)
         if event.endpoint is not None:
             self._show_input(event.endpoint)
             self._show_shelf(event.endpoint)
@@ -287,6 +338,7 @@ class AlarmSide:
 
     def _state_arrived(self, state: IncidentState) -> None:
         self.handover.heard(state)
+        self._outputs.incident(state)
         self._on_incident(state)
 
     def _send_again(self, action: Action) -> None:
@@ -331,6 +383,7 @@ class AlarmSide:
 
     def _endpoint_changed(self, name: str, state: EndpointState | None) -> None:
         self._watch.endpoint_health(name, well=state is not None and state.health != "fault")
+        self._outputs.endpoint(name, state)
 
     async def _find_chains(self, settings: Settings) -> None:
         """What depends on what, for the journal; a few endpoints at a time, thousands take a second."""
@@ -358,6 +411,13 @@ def _endpoints_by_input(settings: Settings) -> dict[str, list[str]]:
         if endpoint.input is not None:
             found.setdefault(endpoint.input, []).append(name)
     return found
+
+
+def _outputs_by_endpoint(settings: Settings) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(output for lines in signs.lines.values() for output, _ in lines)
+        for name, signs in facts.signs_of(settings).items()
+    }
 
 
 def watching_of(settings: Settings) -> Watching:

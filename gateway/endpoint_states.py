@@ -14,7 +14,7 @@ from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
 from gateway.ops.pacing import Pace
 
-DEGRADING = frozenset({"camera"})
+DEGRADING = frozenset({"camera", "output"})
 """Faults that leave an endpoint able to do its main work."""
 
 HANDFUL = 16
@@ -117,7 +117,7 @@ class EndpointStates:
         self._changed.append(callback)
 
     def fault(self, name: str, part: str, what: str | None) -> None:
-        """A fault of one part (``audio``, ``input``, ``keyer``, ``camera``), or None when it is well."""
+        """A fault of one part (``audio``, ``input``, ``keyer``, ``camera``, ``output``), or None when it is well."""
         facts = self._facts.get(name)
         if facts is None:
             return

@@ -37,6 +37,8 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _devices(subject: Subject) -> Iterator[tuple[Loc, DriverChoice]]:
     for name, choice in subject.settings.inputs.items():
         yield ("inputs", name), choice
+    for name, choice in subject.settings.outputs.items():
+        yield ("outputs", name), choice
     for name, endpoint in subject.settings.endpoints.items():
         for key in _DEVICES:
             choice = getattr(endpoint, key)

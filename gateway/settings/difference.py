@@ -43,6 +43,7 @@ class Difference:
 
     sites: Changes = field(default_factory=Changes)
     inputs: Changes = field(default_factory=Changes)
+    outputs: Changes = field(default_factory=Changes)
     endpoints: Changes = field(default_factory=Changes)
     talkgroups: Changes = field(default_factory=Changes)
     groups: Changes = field(default_factory=Changes)
@@ -75,6 +76,7 @@ def difference(old: Settings, new: Settings) -> Difference:
     return Difference(
         sites=changes(old.sites, new.sites),
         inputs=changes(old.inputs, new.inputs),
+        outputs=changes(old.outputs, new.outputs),
         endpoints=changes(old.endpoints, new.endpoints),
         talkgroups=changes(old.talkgroups, new.talkgroups),
         groups=changes(old.groups, new.groups),

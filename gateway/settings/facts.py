@@ -25,6 +25,7 @@ from gateway.alarm.calendars import (
 from gateway.alarm.cap import CapOptions
 from gateway.alarm.folding import FlappingRule
 from gateway.alarm.home_assistant import EndpointFacts
+from gateway.alarm.indications import Indication, Signs
 from gateway.alarm.neighbour_options import NeighbourOptions
 from gateway.alarm.standby import Standby
 from gateway.settings import model
@@ -94,6 +95,36 @@ def _guard(endpoint: Endpoint) -> plans.Guard:
 
 _GUARDS: dict[plans.Guard, plans.Guard] = {plans.NO_GUARD: plans.NO_GUARD}
 """One value for all endpoints that are guarded alike: a district has 30,000 of them."""
+
+
+def signs_of(settings: Settings) -> dict[str, Signs]:
+    """What each endpoint that has lines to show with shows on them."""
+    found = {}
+    for name, endpoint in settings.endpoints.items():
+        if endpoint.indications is model.NO_INDICATIONS:
+            continue
+        lines = {
+            indication: tuple(map(_output_line, written))
+            for indication in Indication
+            if (written := getattr(endpoint.indications, indication.value))
+        }
+        if lines and not endpoint.covert:
+            found[name] = Signs(lines, endpoint.indications.unheard_after_s)
+    return found
+
+
+def _output_line(text: str) -> tuple[str, str]:
+    output, _, line = text.partition("/")
+    return output, line
+
+
+def drilled_of(settings: Settings) -> frozenset[str]:
+    """The outputs that a drill may switch; a driver whose options do not say so never is one."""
+    return frozenset(
+        name
+        for name, choice in settings.outputs.items()
+        if getattr(choice.options, "drills", False)
+    )
 
 
 def groups_of(settings: Settings) -> dict[str, plans.GroupFacts]:

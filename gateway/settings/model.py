@@ -93,6 +93,13 @@ def _valid_days(text: str) -> str:
     return text
 
 
+def _valid_output_line(text: str) -> str:
+    output, separator, line = text.partition("/")
+    if not (output and separator and line):
+        raise ValueError(f"{text!r} is no line of an output; write OUTPUT/LINE")
+    return text
+
+
 def _valid_zone(text: str) -> str:
     try:
         ZoneInfo(text)
@@ -126,6 +133,7 @@ DateText = Annotated[str, AfterValidator(_valid_date)]
 Target = Annotated[float, Field(ge=1, le=604_800, allow_inf_nan=False)]
 DayTimeText = Annotated[str, AfterValidator(_valid_day_time)]
 DaysText = Annotated[str, AfterValidator(_valid_days)]
+OutputLine = Annotated[str, AfterValidator(_valid_output_line)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OfSite = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,63}|@site)$")]
 """An identifier, or ``@site``: the site's own."""
@@ -194,6 +202,26 @@ class Site(_Model):
     """Free labels that plans can match."""
 
 
+class Indications(_Model):
+    """Lines that show or sound at its place what has become of an alarm, each as ``OUTPUT/LINE``."""
+
+    stored: OneOrMany[OutputLine] = ()
+    """On once the alarm is on disk: from then on it cannot be lost."""
+    received: OneOrMany[OutputLine] = ()
+    """On once a machine of those called has signed for it."""
+    taken: OneOrMany[OutputLine] = ()
+    """On while a person of those called has it."""
+    fault: OneOrMany[OutputLine] = ()
+    """On while the endpoint or its input has a fault or is tampered with, or alarms cannot be stored."""
+    unheard: OneOrMany[OutputLine] = ()
+    """On from ``unheard_after_s`` on until somebody has received the alarm; needs no broker. For a siren or a local relay."""
+    unheard_after_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 5.0
+    """Seconds from the alarm until it counts as unheard."""
+
+
+NO_INDICATIONS = Indications()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A thing at a site that speaks, listens or raises (终端)."""
@@ -241,6 +269,8 @@ class Endpoint:
     """Event codes, such as ``E121``, that are an alarm under duress whatever else they say."""
     duress_zones: OneOrMany[Text] = ()
     """User digits of the panel, quoted, whose every signal is an alarm under duress."""
+    indications: Indications = NO_INDICATIONS
+    """What shows at its place; not for a covert one."""
     drills: bool = False
     """Whether a drill's patch may open it. One that is not marked is never opened by a drill."""
     talkgroup: TalkgroupName | None = None
@@ -615,6 +645,8 @@ class Settings(_Model):
     """Premises, by name."""
     inputs: dict[Identifier, Annotated[DriverChoice, DriverOf("input")]] = {}
     """Alarm inputs, by name."""
+    outputs: dict[Identifier, Annotated[DriverChoice, DriverOf("output")]] = {}
+    """Alarm outputs, by name: lamps, relays and sirens, which ``indications`` switch."""
     endpoints: dict[Identifier, Endpoint] = {}
     """Endpoints of this gateway, by name."""
     talkgroups: dict[Identifier, Talkgroup] = {}

@@ -32,8 +32,9 @@ _SECTIONS = (
     ("groups", "Group"),
     ("plans", "Plan"),
 )
-_PARTS = {"Plan": ("When", "Level", "PageWhere")}
+_PARTS = {"Endpoint": ("Indications",), "Plan": ("When", "Level", "PageWhere")}
 _PART_TITLES = {
+    "Indications": "`indications` of an endpoint",
     "When": "`when` of a plan",
     "Level": "one of the `levels` of a plan",
     "PageWhere": "`page_where` of a level",
@@ -63,6 +64,7 @@ def page(schema: dict[str, Any]) -> str:
 
 _PLACES = {
     "input": "`inputs.<name>`: alarm inputs",
+    "output": "`outputs.<name>`: alarm outputs",
     "audio": "`endpoints.<name>.audio`",
     "ptt": "`endpoints.<name>.ptt`",
     "squelch": "`endpoints.<name>.squelch`",

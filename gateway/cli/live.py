@@ -72,6 +72,14 @@ def _data_dir_of(path: Path, document: object) -> Path:
     return (path.parent / data_dir).absolute()
 
 
+_NOT_YET = {
+    "touch": "it is guarded, and raises nothing yet: hold it (--hold), or press it as often as it asks for",
+    "unconfirmed": "it raises nothing until the other input confirms it",
+    "test": "it is a test: it calls nobody",
+}
+"""What to say of a press that raised nothing, by the category that it was stored with."""
+
+
 def press(
     config: Path | None,
     endpoint: str,
@@ -97,6 +105,8 @@ def press(
         return
     if done["stored"]:
         print(f"stored: {signal} at {endpoint}, after {done['stored_ms']:.1f} ms")
+        if done.get("category") in _NOT_YET:
+            print(_NOT_YET[done["category"]])
     else:
         raise BaiyingError(
             f"{signal} at {endpoint} went out, but could not be stored; see the gateway's log"

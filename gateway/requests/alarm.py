@@ -60,6 +60,7 @@ class AlarmRequests:
             await self._desk.press(endpoint, SignalKind.RESTORE, drill=drill, by=by)
         return {
             "event": None if raised.event is None else raised.event.id,
+            "category": None if raised.event is None else raised.event.category,
             "stored": raised.stored,
             "stored_ms": round(took * 1000, 2),
             "incidents": [_builtins(state) for state in raised.incidents],

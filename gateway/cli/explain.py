@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from drivers import registry
 from gateway.alarm.nearest import Unheard
@@ -45,6 +46,8 @@ def explain(config: Path, *, at: str | None, live: bool, as_json: bool, **asked:
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
+        if at is None and answer["timezone"]:
+            start = start.astimezone(ZoneInfo(answer["timezone"]))
         print("\n".join(_Text(answer, start).lines()))
     return 0
 
@@ -172,9 +175,9 @@ def _by_distance(nearest: dict[str, Any] | None) -> list[str]:
     within = "" if limit is None else f" within {limit:g} m"
     lines = [f"nearest {nearest['count']} of {party}{within}:"]
     for one in nearest["candidates"]:
-        distance = "" if one["distance_m"] is None else f"{one['distance_m']:.0f} m"
-        why = one["why_not"] or ("called" if one["called"] else "farther than those")
-        lines.append(f"  {one['group']} {', '.join(part for part in (distance, why) if part)}")
+        called = "called" if one["called"] else "farther than those"
+        words = one["why_not"] or f"{one['distance_m']:.0f} m, {called}"
+        lines.append(f"  {one['group']} {words}")
     if nearest["more"]:
         lines.append(f"  and {nearest['more']} more")
     return lines

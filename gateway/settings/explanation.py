@@ -109,6 +109,7 @@ class _Explainer:
             "latches": bool(opened and opened.latched),
             "severity": plans.severity_of(plan, category),
             "at": timestamp(question.at),
+            "timezone": self._settings.timezone,
             "local": _clock(local(question.at, self._rules.zone)),
             "plan": {"name": plan.name, "title": plan.title} if plan and rehearsal.rungs else None,
             "why": self._why(sighting, plan),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 from gateway.alarm import plan as plans
@@ -57,33 +57,68 @@ class _Callers:
     rotas: dict[str, Rota]
     sites: tuple[plans.SiteFacts, ...]
 
-    def can_call(self, level: plans.Level) -> set[str]:
-        """Every group that ``level`` itself may call at some site and some hour."""
-        called: set[str] = set()
-        for site in self._places(level):
-            called.update(own_groups(level, self.groups, site))
-        for name in level.page_rota:
-            rota = self.rotas.get(name)
-            if rota is not None:
-                called.update(group for group in rota.groups() if group in self.groups)
-        if level.nearest is not None:
-            called.update(group.name for group in self.groups.of_party(level.nearest.party))
-        return called
-
-    def _places(self, level: plans.Level) -> Collection[plans.SiteFacts | None]:
-        """A site of each kind that its ``page_where`` tells apart."""
-        where = level.page_where or plans.Where()
-        own = [plans.AT_SITE in asked for asked in (where.street, where.grid, where.class_)]
+    def places(self, plan: plans.Plan) -> Collection[plans.SiteFacts | None]:
+        """A site of each kind that the levels' ``page_where`` tell apart."""
+        wheres = [level.page_where for level in plan.levels if level.page_where is not None]
+        own = [
+            any(plans.AT_SITE in asked for asked in every)
+            for every in (
+                [where.street for where in wheres],
+                [where.grid for where in wheres],
+                [where.class_ for where in wheres],
+            )
+        ]
         if not any(own):
             return (None,)
         return {
             tuple(compress((site.street, site.grid, site.class_), own)): site for site in self.sites
         }.values()
 
+    def chosen_by(self, level: plans.Level) -> set[str]:
+        """Whom its rotas and ``nearest`` may add."""
+        chosen: set[str] = set()
+        for name in level.page_rota:
+            rota = self.rotas.get(name)
+            if rota is not None:
+                chosen.update(group for group in rota.groups() if group in self.groups)
+        if level.nearest is not None:
+            chosen.update(group.name for group in self.groups.of_party(level.nearest.party))
+        return chosen
+
+    def adds(self, plan: plans.Plan) -> list[bool]:
+        """Of each level, whether it can call anybody whom those before it do not call anyway."""
+        adds = [False] * len(plan.levels)
+        chosen = [self.chosen_by(level) for level in plan.levels]
+        for place in self.places(plan):
+            certain: set[str] = set()
+            for index, level in enumerate(plan.levels):
+                named = set(own_groups(level, self.groups, place))
+                adds[index] = adds[index] or not (named | chosen[index]) <= certain
+                certain |= named
+            if all(adds):
+                break
+        return adds
+
+    def may_call(self, level: plans.Level) -> set[str]:
+        """Everybody whom it can call, were a site of any street, grid cell and class."""
+        named = own_groups(replace(level, page_where=_anywhere(level.page_where)), self.groups)
+        return self.chosen_by(level).union(named)
+
+
+def _anywhere(where: plans.Where | None) -> plans.Where | None:
+    """Without what it asks of the site."""
+    if where is None:
+        return None
+    street, grid, class_ = (
+        () if plans.AT_SITE in asked else asked
+        for asked in (where.street, where.grid, where.class_)
+    )
+    return replace(where, street=street, grid=grid, class_=class_)
+
 
 def _levels(subject: Subject, plan: plans.Plan, callers: _Callers) -> Iterator[Finding]:
     loc = ("plans", plan.name, "levels")
-    own = [callers.can_call(level) for level in plan.levels]
+    adds = callers.adds(plan)
     sound = [
         all(
             subject.sound(*loc, index, key)
@@ -92,21 +127,19 @@ def _levels(subject: Subject, plan: plans.Plan, callers: _Callers) -> Iterator[F
         and all(subject.sound("rotas", name) for name in level.page_rota)
         for index, level in enumerate(plan.levels)
     ]
-    if all(sound) and not any(own):
+    if all(sound) and not any(adds):
         hint = "add page:, page_where:, page_rota: or nearest:"
         yield Finding(("plans", plan.name), "this plan calls nobody", hint)
         return
     called: set[str] = set()
     for index, level in enumerate(plan.levels):
-        added = own[index] - called
-        called |= own[index]
-        may_call = called
+        called |= callers.may_call(level)
         if not all(sound[: index + 1]):
-            may_call = set(callers.groups)  # whom a mistyped name means is not known: anybody
-        elif not added and level.nearest is None:
+            called = set(callers.groups)  # whom a mistyped name means is not known: anybody
+        elif not adds[index]:
             what = f"level {level.name} adds nobody"
             yield Finding((*loc, index), what, "add page: or page_where:", warning=True)
-        yield from _quorum(subject, (*loc, index, "answered_by"), level, may_call, callers.groups)
+        yield from _quorum(subject, (*loc, index, "answered_by"), level, called, callers.groups)
 
 
 def _all_there(subject: Subject, plan: str) -> bool:

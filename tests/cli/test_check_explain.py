@@ -214,6 +214,119 @@ def test_explain_of_a_wrong_file_prints_its_problems_and_ends_with_2(baiying, tm
     assert done.stderr.startswith("a.yaml:2:1: x: unknown key")
 
 
+def test_the_alliance_is_fine_with_the_rest_of_the_district(baiying):
+    done = baiying("check", *DISTRICT, "alliance.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("at", "plan", "on_duty", "called"),
+    [
+        ("2026-11-27T12:00:00+08:00", "market-panic", "street-hubin", "street-hubin"),
+        ("2026-11-27T17:59:59+08:00", "market-panic", "street-hubin", "street-hubin"),
+        ("2026-11-27T18:00:00+08:00", "market-panic", "hubin-night-duty", "hubin-night-duty"),
+        # The night of Friday ends on Saturday morning, in the configured zone wherever it is asked.
+        ("2026-11-27T23:59:59+00:00", "market-panic", "hubin-night-duty", "hubin-night-duty"),
+        ("2026-11-28T00:00:00+00:00", "market-panic", "hubin-weekend-duty", "hubin-weekend-duty"),
+        ("2026-10-10T12:00:00+08:00", "market-panic", "street-hubin", "hubin-weekend-duty"),
+        ("2026-10-01T12:00:00+08:00", "market-panic", None, "hubin-night-duty"),
+        ("2027-02-05T08:59:59+08:00", "market-panic", None, "hubin-night-duty"),
+        ("2027-02-05T09:00:00+08:00", "festival-panic", None, "street-hubin"),
+        ("2027-02-11T22:00:00+08:00", "market-panic", "hubin-night-duty", "hubin-night-duty"),
+    ],
+)  # fmt: skip
+def test_explain_goes_by_hours_calendars_and_rotas(explain, at, plan, on_duty, called):
+    found = explain("alliance.yaml", "-e", "jewellery-button", "--at", at)
+    assert found["plan"]["name"] == plan
+    first = found["levels"][0]
+    assert called in {group["group"] for group in first["groups"]}
+    if first["rotas"]:
+        (rota,) = first["rotas"]
+        assert (on_duty in rota["on_duty"]) if on_duty else rota["on_duty"] == []
+        falls_short = [words for words in first["shortfalls"] if "nobody is on duty" in words]
+        assert bool(falls_short) == (on_duty is None)
+
+
+def test_explain_shows_who_is_near_and_who_falls_short(explain, baiying):
+    found = explain("alliance.yaml", "-e", "jewellery-button", "--at", "2026-11-27T12:00:00+08:00")
+    nearest = found["levels"][0]["nearest"]
+    assert (nearest["count"], nearest["max_distance_m"]) == (2, 1500.0)
+    assert [(one["group"], one["called"]) for one in nearest["candidates"][:2]] == [
+        ("wulin-security", True), ("silk-security", True),
+    ]  # fmt: skip
+    assert nearest["candidates"][0]["distance_m"] == pytest.approx(36, abs=2)
+    assert nearest["candidates"][2]["why_not"] == "is 1978 m away (limit 1500)"
+    assert (
+        "patrol-1 has no known position"
+        in baiying("explain", "alliance.yaml", "-e", "jewellery-button").stdout
+    )
+    alone = explain("alliance.yaml", "-e", "vault-button", "--at", "2026-11-27T12:00:00+08:00")
+    assert alone["covert"] is True
+    assert alone["levels"][0]["shortfalls"][0].startswith("1 of 2 security or patrol nearby: ")
+
+
+def test_explain_of_what_a_person_raises_at_a_site(explain, baiying):
+    general = explain("alliance.yaml", "--site", "service-hall", "--category", "dispute")
+    assert (general["by_hand"], general["endpoint"], general["latches"]) == (True, None, False)
+    assert general["plan"]["name"] == "dispute"
+    assert [group["group"] for group in general["levels"][0]["groups"]] == ["hubin-mediators"]
+    professional = explain(
+        "alliance.yaml", "--site", "service-hall", "--category", "professional-dispute"
+    )
+    assert professional["levels"][0]["answered_by"] == "all"
+    assist = explain("alliance.yaml", "-e", "advice-button")
+    assert (assist["severity"], assist["latches"], assist["by_hand"]) == (3, False, False)
+    named = explain("alliance.yaml", "--site", "command", "--plan", "roll-call")
+    assert named["plan"]["name"] == "roll-call"
+    assert named["targets"] == dict.fromkeys(("ack_s", "en_route_s", "on_scene_s", "handled_s"))
+    for words, told in (
+        (["--site", "servicehall"], "did you mean service-hall?"),
+        (["--site", "command", "--plan", "rollcall"], "did you mean roll-call?"),
+        (["--site", "command", "-e", "vault-button"], "is at site bank-hubin, not command"),
+    ):
+        done = baiying("explain", "alliance.yaml", *words)
+        assert done.returncode == 2
+        assert told in done.stderr
+
+
+def test_explain_of_a_drill_calls_only_whom_drills_may_call(explain):
+    found = explain(
+        "alliance.yaml", "-e", "silk-button", "--drill", "--at", "2026-11-27T12:00:00+08:00"
+    )
+    called = [group["group"] for group in found["levels"][2]["groups"]]
+    assert called == ["silk-security", "wulin-security"]
+    assert "takes part in no drill: police-hubin" in found["levels"][0]["shortfalls"]
+
+
+def test_explain_says_which_levels_are_passed_over_at_once(explain, baiying, tmp_path):
+    (tmp_path / "g.yaml").write_text(
+        """
+gateway: g
+sites: {s: {name: S, class: school, position: [30.0, 120.0]}}
+inputs: {hand: {driver: virtual}}
+endpoints: {b: {kind: button, site: s, input: hand, category: panic, hold_s: 2, confirm_by: [c]},
+            c: {kind: button, site: s, input: hand, category: panic}}
+talkgroups: {t: {}}
+groups: {p: {name: P, party: police, talkgroup: t}, car: {name: C, party: car, talkgroup: t}}
+plans:
+  all:
+    levels:
+      - {name: cars, nearest: {count: 1, party: car}, ack_within_s: 30}
+      - {name: police, page: [p], ack_within_s: 60}
+      - {name: again, nearest: {count: 1, party: car}, ack_within_s: 60}
+"""
+    )
+    found = explain(str(tmp_path / "g.yaml"), "-e", "b")
+    assert [(one["after_s"], one["passed_over"]) for one in found["levels"]] == [
+        (0, True), (0, False), (60, False),
+    ]  # fmt: skip
+    assert found["guard"] == ["held for 2 s", "confirmed by c within 30 s"]
+    said = baiying("explain", str(tmp_path / "g.yaml"), "-e", "b").stdout
+    assert "leaves nobody called, so level 2 follows at once" in said
+    assert "falls short: 0 of 1 car nearby: car has no known position" in said
+    assert "counts once held for 2 s, confirmed by c within 30 s" in said
+
+
 def test_names_in_chinese_do_not_stop_a_terminal_that_cannot_show_them():
     words = ["explain", str(CONFIG / "hospital.yaml"), "--endpoint", "south-gate-button"]
     done = subprocess.run(

@@ -33,6 +33,7 @@ from gateway.link.messages import Action, EndpointState, IncidentState, Page
 from gateway.requests.alarm import AlarmRequests
 from gateway.requests.drills import DrillRequests
 from gateway.requests.explain import ExplainRequests
+from gateway.requests.outputs import OutputRequests
 from gateway.requests.shelving import ShelvingRequests
 from gateway.requests.tests import ButtonTestRequests
 from gateway.settings import facts, supervised
@@ -152,6 +153,7 @@ class AlarmSide:
         )
         shared.states.on_change(self._endpoint_changed)
         journal.on_fault(self._watch.storage)
+        journal.on_fault(self._storage_changed)
         journal.on_fault(self._outputs.storage)
         self._outputs.storage(journal.fault)
 
@@ -249,6 +251,7 @@ class AlarmSide:
             **self._tests.handlers(),
             **self._shelving.handlers(),
             **DrillRequests(self._drilling).handlers(),
+            **OutputRequests(self._outputs).handlers(),
             **ExplainRequests(self._explain, self._shared.clock).handlers(),
         }
 
@@ -351,6 +354,10 @@ class AlarmSide:
             self._pictures.closed(state.id)
         self.responder.observe(state)
         self._neighbours.incident(state)
+
+    def _storage_changed(self, fault: str | None) -> None:
+        if fault is None:
+            self.desk.store_again()
 
     def _tell_neighbours(self, settings: Settings) -> None:
         self._neighbours.configure(facts.neighbours_of(settings), facts.discovered_of(settings))

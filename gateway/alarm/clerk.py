@@ -9,7 +9,8 @@ Rules (contract, section 2 "Alarms and incidents"; faults 9 and 10 of the design
    leaves the state's window of applied ones unsaid. A single press is a unit of its own; in a storm
    the price of a unit is shared.
 3. A journal that fails, or does not answer within `STORE_PATIENCE`, holds nothing up: the alarm
-   goes out with ``stored: false``, and the driver hears False, so that its panel asks again.
+   goes out with ``stored: false``, and the driver hears False, so that its panel asks again. Its
+   incidents are stored once that works again (`take_unstored`): a later restart must know them.
 4. Storing and saying belong to the desk's own tasks: a driver that is stopped while it waits takes
    nothing with it.
 5. Units are handed to the journal in the order of the decisions. Each signal's unit holds its
@@ -33,6 +34,7 @@ from gateway.alarm.incident import Effects, Incident
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
 from gateway.alarm.saying import Encoded, Saying, pages_of, saying_of, state_of
+from gateway.alarm.sensing import Sensed
 from gateway.errors import StorageError
 from gateway.link.messages import AlarmEvent, IncidentState, Page, encode_known
 from gateway.link.topics import Topics
@@ -78,19 +80,6 @@ class Raised:
     event: AlarmEvent | None
     stored: bool
     incidents: tuple[IncidentState, ...]
-    told: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Sensed:
-    """A signal as it is stored: its event, that event's payload, and how it is told.
-
-    ``urgent``: it may have paged somebody; ``told``: it is published by itself.
-    """
-
-    event: AlarmEvent
-    payload: bytes
-    urgent: bool
     told: bool = True
 
 
@@ -177,6 +166,7 @@ class Clerk:
         self._tasks: asyncio.TaskGroup | None = None
         self._unit: _Unit | None = None
         self._storing = 0
+        self._unstored: dict[str, None] = {}  # a set that keeps its order
         self._published: list[Row] = []
         self._lines = 0
         self._lines_since = 0.0
@@ -186,6 +176,11 @@ class Clerk:
     def storing(self) -> int:
         """Decisions that the journal has not answered yet."""
         return self._storing
+
+    def take_unstored(self) -> tuple[str, ...]:
+        """The incidents of which the newest state is not known to be stored; they are to be again."""
+        unstored, self._unstored = self._unstored, {}
+        return tuple(unstored)
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
@@ -297,6 +292,11 @@ class Clerk:
             raise
         finally:
             self._storing -= len(unit.deeds)
+        for saying in unit.sayings:
+            if stored:
+                self._unstored.pop(saying.state.message.id, None)
+            else:
+                self._unstored[saying.state.message.id] = None
         for saying in unit.sayings:
             if saying.changed:
                 self._tell(self._listeners.stored, saying.state.message)

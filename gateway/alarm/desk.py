@@ -2,20 +2,14 @@
 
 Rules (contract, section 2 "Alarms and incidents"):
 
-1. Signals wait their turn in `admission`, panics first and fair by source; everything else is
-   decided as it comes. A decision is made at once: nothing is awaited within it, and the loop gets
-   its turn after `SLICE` of them.
+1. Signals wait their turn in `reception`; everything else is decided as it comes. A decision is
+   made at once: nothing is awaited within it.
 2. At a start, incidents go on where the journal has them, under a new owner term; events that the
    broker never had are published; pages without a receipt are sent again with their old ids. A
    journal that cannot be read then is taken up when it can (`recall`).
 3. An action off the wire counts only under its incident's own topic, and never if it is retained.
 4. Actions on incidents of other owners are theirs to answer.
-5. A journal that lags is waited for here, in the fair queue, and not in its own: only what may page
-   is decided while `MAX_STORING` decisions are unanswered.
-6. A silent signal (`folding`) that pages is told all the same. The others are told as a count by
-   the next event of their subject that stands for them; each of their rows stands until then, so
-   that a restart in between tells them one by one.
-7. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
+5. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
    that begins or ends is stored in the same unit, and one that was running at the end of the last run
    is raised at the start.
 """
@@ -25,15 +19,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from gateway.alarm import held, testing, wire
+from gateway.alarm import held, wire
 from gateway.alarm.actions import Answer, Outcome
-from gateway.alarm.admission import Admission
 from gateway.alarm.choice import Chooser
-from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised, Sensed
+from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised
 from gateway.alarm.clerk import Memory as WritingMemory
 from gateway.alarm.contact import (
     Contact,
@@ -45,38 +38,30 @@ from gateway.alarm.contact import (
 )
 from gateway.alarm.dispatch import Link as SendingLink
 from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
-from gateway.alarm.figures import Figures
+from gateway.alarm.figures import STALE
 from gateway.alarm.incident import Effects
 from gateway.alarm.intake import Intake, Taken
 from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.order import Order
 from gateway.alarm.plan import SourceFacts
 from gateway.alarm.recall import PATIENCE, Recalled, recall
-from gateway.alarm.record import IncidentRecord
+from gateway.alarm.reception import Reception, Waiting
+from gateway.alarm.record import IncidentRecord, State
 from gateway.alarm.saying import action_row
+from gateway.alarm.sensing import Sensing
 from gateway.alarm.standby import Adopt
 from gateway.errors import RemoteProtocolError, StorageError
-from gateway.link.messages import Action, AlarmEvent, IncidentState, decode, encode, encode_known
+from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState, decode, encode
 from gateway.link.topics import Topics
-from gateway.moment import Moment
+from gateway.moment import Moment, timestamp
 from gateway.ops.clock import DeadlineTimer, SystemClock
 from gateway.ops.counters import Counters
 from gateway.ports import AlarmSignal, SignalKind
 
 _LOGGER = logging.getLogger(__name__)
 
-SLICE = 0.005
-"""Seconds of decisions at a time: a quarter of a voice packet, a twentieth of a timer's 100 ms."""
 TICKS = 16
 """Incidents whose time has come that are looked at before the loop gets its turn."""
-MAX_STORING = 512
-"""Decisions that the journal has not answered: about 50 ms of a busy disk."""
-
-
-_ENDING = frozenset({SignalKind.RESTORE, SignalKind.CANCEL})
-"""Signals that are no alarm, also where they change an incident."""
-
-
 OwnedElsewhere = Callable[[Sequence[IncidentRecord]], Awaitable[frozenset[str]]]
 
 
@@ -108,30 +93,6 @@ class Memory(WritingMemory, Protocol):
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A signal that waits for its decision; ``done`` is told what has come of it."""
-
-    sighting: Sighting
-    drill: bool
-    done: Done
-    rows: tuple[Row, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        return self.sighting.subject
-
-    @property
-    def source(self) -> str:
-        """Its site; of what no endpoint has, the input, which is what the subject begins with."""
-        source = self.sighting.source
-        return source.site if source is not None else self.sighting.subject.partition(":")[0]
-
-    @property
-    def quiet(self) -> bool:
-        return self.sighting.quiet
-
-
 class Desk:
     """The alarm desk of one gateway. Everything is called on the event loop."""
 
@@ -161,12 +122,9 @@ class Desk:
         self._rules = rules
         self._docket = Docket(identity.gateway, rules, new_id, chooser)
         self._board = InputBoard()
-        self._admission: Admission[_Waiting] = Admission()
-        self._deciding: asyncio.Handle | None = None
-        self._refusing = False
         self.intake = Intake(rules.flapping)
-        self._folded: dict[str, list[str]] = {}  # subject: ids of silent events
-        self._figures = Figures()
+        self._sensing = Sensing(identity.gateway, identity.boot, new_id)
+        self._reception = Reception(clock, counters, self._take_in, lambda: self._clerk.storing)
         self._clerk = Clerk(
             identity,
             topics,
@@ -175,11 +133,10 @@ class Desk:
             counters,
             listeners,
             wanted=self._docket.is_wanted,
-            answered=self._decide_soon,
+            answered=self._reception.go,
         )
         self._timer = DeadlineTimer(clock, self._expired)
         self._arming: asyncio.Handle | None = None
-        self._seq = 0
         self._ready = asyncio.Event()
 
     async def ready(self) -> None:
@@ -200,14 +157,13 @@ class Desk:
                 else:
                     tasks.create_task(self._recall_late(begun), name="alarm.recall")
                 self._ready.set()
-                self._decide_soon()
+                self._reception.open()
                 await asyncio.get_running_loop().create_future()
             finally:
                 self._ready.clear()
                 self._timer.cancel()
                 self._clerk.end()
-                while (waiting := self._admission.take()) is not None:
-                    waiting.done(Raised(None, False, ()))
+                self._reception.close()
                 self._link.unsubscribe(self._topics.action("+", "+"), self._action_arrived)
 
     def signal(self, input_name: str, signal: AlarmSignal) -> asyncio.Future[bool]:
@@ -219,7 +175,7 @@ class Desk:
                 stored.set_result(raised.stored)
 
         sighting = understand(self._docket.directory, input_name, signal)
-        self._admit(_Waiting(sighting, False, done))
+        self._reception.admit(Waiting(sighting, False, done))
         return stored
 
     async def press(
@@ -242,7 +198,7 @@ class Desk:
         raised: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
         said = AlarmSignal(signal=signal, line=source.line, zone=zone or source.zone, code=code)
         seen = sighting_of(source, said)
-        self._admit(_Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
+        self._reception.admit(Waiting(replace(seen, by=by), drill, partial(_settle, raised)))
         return await raised
 
     # Standing by
@@ -289,7 +245,7 @@ class Desk:
 
         ``rows`` are stored in one unit with it.
         """
-        self._admit(_Waiting(sighting, False, done or _nobody, rows))
+        self._reception.admit(Waiting(sighting, False, done or _nobody, rows))
 
     def source_of(self, endpoint: str) -> SourceFacts | None:
         """What alarms know of an endpoint."""
@@ -331,8 +287,9 @@ class Desk:
         )
         changes = self._docket.raise_by_hand(order, now)
         raised: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
-        sensed = self._sensed(sighting, now, drill=order.drill, site=order.site)
-        rows = (Row(Kind.SIGNAL, sensed.event.id, sensed.payload),)
+        sensed, rows = self._sensing.sense(
+            sighting, changes, now, drill=order.drill, site=order.site
+        )
         self._clerk.carry_out(rows, changes, now, sensed=sensed, done=partial(_settle, raised))
         self._arm()
         return await raised
@@ -369,6 +326,13 @@ class Desk:
             self._carry_out((), changes, now)
         self._arm()
 
+    def store_again(self) -> None:
+        """The journal works again: incidents that it does not know, or not as they are, are stored."""
+        found = (self._docket.get(one) for one in self._clerk.take_unstored())
+        changes = [(incident, Effects(changed=True)) for incident in found if incident is not None]
+        if changes:
+            self._carry_out((), changes, self._clock.now())
+
     def input_state(self, endpoint: str) -> InputState:
         """An endpoint's input: in alarm while its contact is, or until the latch is reset."""
         for incident in self._docket.current(endpoint):
@@ -376,6 +340,30 @@ class Desk:
             if not record.case.quiet and (record.latched or record.active):
                 return InputState.ALARM
         return self._board.state(endpoint)
+
+    def figures(self) -> AlarmFigures:
+        """How busy this desk is."""
+        now = self._clock.now()
+        rates = self._sensing.figures.rates(now)
+        standing = [one.record for one in self._docket if one.record.state is not State.CLOSED]
+        return AlarmFigures(
+            gateway=self._identity.gateway,
+            time=timestamp(now.wall),
+            signals=rates.signals,
+            signals_10min=rates.signals_10min,
+            alarms_10min=rates.alarms_10min,
+            peak_10min=rates.peak_10min,
+            flood=rates.flood,
+            floods=rates.floods,
+            flood_s=round(rates.flood_time, 1),
+            standing=len(standing),
+            stale=sum(1 for one in standing if now.wall - one.case.raised > STALE),
+            shelved=len(self.intake.shelving),
+            folded=self._sensing.folded,
+            waiting=len(self._reception),
+            refused=self._counters["alarm.refused"],
+            busiest=rates.busiest,
+        )
 
     def incidents(self) -> tuple[IncidentState, ...]:
         """The incidents owned here that are not closed, or closed within the last day."""
@@ -389,8 +377,27 @@ class Desk:
             await asyncio.sleep(PATIENCE)
             recalled = await self._recalled(begun, late=True)
             if recalled is not None:
+                new = [one.record for one in self._docket if one.record.state is not State.CLOSED]
                 self._take_up(recalled)
+                self._merge([one.record for one in recalled.opened], new)
                 return
+
+    def _merge(self, old: Iterable[IncidentRecord], new: Iterable[IncidentRecord]) -> None:
+        """What was raised anew while the incident that it belongs to was not known."""
+        known = {(one.case.subject, one.case.quiet, one.case.drill): one.case.id for one in old}
+        for case in (one.case for one in new):
+            if (into := known.get((case.subject, case.quiet, case.drill))) is not None:
+                self.deliver(
+                    Action(
+                        id=new_id(),
+                        incident=case.id,
+                        group=None,
+                        by=self._identity.gateway,
+                        action="merge",
+                        time=timestamp(self._clock.now().wall),
+                        into=into,
+                    )
+                )
 
     async def _recalled(self, begun: float, *, late: bool = False) -> Recalled | None:
         """What earlier runs left and still is this gateway's."""
@@ -432,7 +439,7 @@ class Desk:
         self._arm()
 
     def _take_up_guards(self, rows: Iterable[Stored]) -> None:
-        """Rule 7."""
+        """Rule 5."""
         found: list[Sighting] = []
         for row in rows:
             try:
@@ -448,49 +455,14 @@ class Desk:
 
     # Signals
 
-    def _admit(self, waiting: _Waiting) -> None:
-        if self._admission.put(waiting):
-            self._refusing = False
-            self._decide_soon()
-            return
-        self._counters.add("alarm.refused")
-        level = logging.DEBUG if self._refusing else logging.WARNING
-        self._refusing = True
-        _LOGGER.log(level, "%s: too many signals wait; refused", waiting.source)
-        waiting.done(Raised(None, False, ()))
-
-    def _decide_soon(self) -> None:
-        if self._deciding is None and len(self._admission) and self._ready.is_set():
-            self._deciding = asyncio.get_running_loop().call_soon(self._decide)
-
-    def _decide(self) -> None:
-        """Decide on what waits, for `SLICE` seconds (rules 1 and 5)."""
-        self._deciding = None
-        until = self._clock.now().elapsed + SLICE
-        while self._admission.urgent or self._clerk.storing < MAX_STORING:
-            waiting = self._admission.take()
-            if waiting is None:
-                break
-            now = self._clock.now()
-            try:
-                self._take_in(waiting, now)
-            except Exception:  # a defect in one signal's path must not end the others'
-                self._counters.add("alarm.signals_failed")
-                _LOGGER.exception("%s: the signal failed", waiting.subject)
-                waiting.done(Raised(None, False, ()))
-            if now.elapsed >= until:
-                break
-        self._arm()
-        if self._admission.urgent or self._clerk.storing < MAX_STORING:
-            self._decide_soon()  # else the journal's answer does
-
-    def _take_in(self, waiting: _Waiting, now: Moment) -> None:
+    def _take_in(self, waiting: Waiting, now: Moment) -> None:
         taken = self.intake.signal(waiting.sighting, now, drill=waiting.drill)
         own, *others = taken.sightings
         rows = [*waiting.rows, *held.rows_of(taken.began, taken.ended), *taken.rows]
         self._raise(own, now, drill=waiting.drill, done=waiting.done, rows=rows)
         for also in others:
             self._raise(also, now)
+        self._arm()
 
     def _take(self, taken: Taken, now: Moment) -> None:
         """What has come of time, or of a reload."""
@@ -510,53 +482,11 @@ class Desk:
         rows: Sequence[Row] = (),
     ) -> None:
         """One sighting becomes an event, a row, and what it changes about incidents."""
-        if sighting.folded:
-            silent = self._folded.pop(sighting.subject, [])
-            self._counters.add("alarm.folded", len(silent))
-            sighting = replace(sighting, folded=len(silent))
-        else:
-            silent = []
         self._counters.add("alarm.signals")
         self._board.see(sighting)
         changes = self._docket.signal(sighting, now, drill=drill)
-        self._figures.signal(
-            sighting.subject, now, alarm=bool(changes) and sighting.signal not in _ENDING
-        )
-        told = not sighting.silent or any(effects.pages for _, effects in changes)
-        sensed = self._sensed(sighting, now, drill=drill, told=told)
-        if not told:
-            self._folded.setdefault(sighting.subject, []).append(sensed.event.id)
-        stored = [Row(Kind.SIGNAL, sensed.event.id, sensed.payload), *rows]
-        if sighting.signal is SignalKind.TEST and sighting.source is not None and not drill:
-            name, event = sighting.source.endpoint, sensed.event.id
-            stored.append(testing.row_of(name, event, walk=sighting.walk, by=sighting.by))
-        stored += [Row(Kind.PUBLISHED, one, b"") for one in silent]
-        self._clerk.carry_out(stored, changes, now, sensed=sensed, done=done)
-
-    def _sensed(
-        self,
-        sighting: Sighting,
-        now: Moment,
-        *,
-        drill: bool,
-        told: bool = True,
-        site: str | None = None,
-    ) -> Sensed:
-        """The event of a sighting; ``site`` where it has no endpoint that says so."""
-        self._seq += 1
-        event = wire.event_of(
-            sighting,
-            event_id=self._new_id(),
-            gateway=self._identity.gateway,
-            time=now.wall,
-            seq=self._seq,
-            boot=self._identity.boot,
-            drill=drill,
-            stored=True,
-        )
-        if site is not None:
-            event = replace(event, site=site)
-        return Sensed(event, encode_known(event), urgent=not sighting.quiet, told=told)
+        sensed, own = self._sensing.sense(sighting, changes, now, drill=drill)
+        self._clerk.carry_out([*own, *rows], changes, now, sensed=sensed, done=done)
 
     # Time, actions, connection
 

@@ -389,7 +389,7 @@ class Desk:
             if (into := known.get((case.subject, case.quiet, case.drill))) is not None:
                 self.deliver(
                     Action(
-                        id=new_id(),
+                        id=self._new_id(),
                         incident=case.id,
                         group=None,
                         by=self._identity.gateway,

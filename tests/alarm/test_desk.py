@@ -123,6 +123,42 @@ async def test_journal_that_fails_lets_the_alarm_out_at_once(
     assert len(await journal.open_incidents()) == 1
 
 
+class UnreadableJournal(GatedJournal):
+    """A journal that stores, and cannot be read while ``readable`` is not set."""
+
+    readable = False
+
+    async def standing(self, kind):
+        if not self.readable:
+            raise StorageError("EIO")
+        return await super().standing(kind)
+
+
+async def test_journal_that_cannot_be_read_at_the_start_is_taken_up_when_it_can(
+    tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr("gateway.alarm.desk.PATIENCE", 0.05)
+    async with UnreadableJournal(tmp_path / "journal.db") as journal:
+        journal.readable = True
+        async with Bench(journal, WireEnd()).running() as bench:
+            await bench.press()
+            old = bench.incident
+            bench.wire.send(action(old, "ack", group=POLICE))
+            await until(lambda: bench.state.groups[POLICE].state == "acked")
+        journal.readable = False
+        async with Bench(journal, WireEnd()).running() as bench:
+            assert await bench.press(), "it serves, and stores"
+            new = bench.incident
+            assert new != old
+            journal.readable = True
+            await until(lambda: {one.id for one in bench.desk.incidents()} == {old, new})
+            states = {one.id: one for one in bench.desk.incidents()}
+            assert (states[new].state, states[new].merged_into) == ("closed", old)
+            assert states[old].groups[POLICE].state == "acked"
+            await bench.press()
+            assert len(bench.desk.incidents()) == 2, "later signals join the one that goes on"
+
+
 async def test_driver_that_is_stopped_while_it_waits_takes_no_page_with_it(
     bench: Bench, journal: GatedJournal
 ):

@@ -13,6 +13,7 @@ from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.docket import Rules
 from gateway.alarm.drilling import Drilling
+from gateway.alarm.gauges import Gauges
 from gateway.alarm.handover import Handover
 from gateway.alarm.inputs import Inputs
 from gateway.alarm.journal import Journal
@@ -113,6 +114,7 @@ class AlarmSide:
             on_state=self._state_arrived,
             deliver=self.desk.deliver,
         )
+        self._gauges = Gauges(gateway, topics, shared.control, self.desk.figures)
         self._cameras = Cameras(self._camera_fault, counters)
         store = PictureStore(shared.data_dir / "pictures")
         self._pictures = Pictures(
@@ -172,6 +174,7 @@ class AlarmSide:
         group.create_task(self.desk.run(), name="desk")
         await self.desk.ready()
         group.create_task(self.handover.run(self.desk), name="handover")
+        group.create_task(self._gauges.run(), name="gauges")
         self._watch.configure(watching_of(self._settings))
         group.create_task(self._watch.run(), name="watch")
         group.create_task(self._find_chains(self._settings), name="chains")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.alarm.cameras import Cameras
+from gateway.alarm.cases import Rules
 from gateway.alarm.choosing import Choosing
 from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
-from gateway.alarm.docket import Rules
 from gateway.alarm.drilling import Drilling
 from gateway.alarm.gauges import Gauges
 from gateway.alarm.handover import Handover

@@ -75,6 +75,7 @@ PURE = {
     "gateway.alarm.incident": {"msgspec"},
     "gateway.alarm.actions": {"msgspec"},
     "gateway.alarm.docket": set(),
+    "gateway.alarm.cases": set(),
     "gateway.alarm.wire": set(),
     "gateway.alarm.snapshot": {"msgspec"},
     "gateway.voice.rtp": set(),

@@ -25,6 +25,7 @@ from typing import Protocol
 
 from gateway.alarm import held, wire
 from gateway.alarm.actions import Answer, Outcome
+from gateway.alarm.cases import Rules
 from gateway.alarm.choice import Chooser
 from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised
 from gateway.alarm.clerk import Memory as WritingMemory
@@ -37,7 +38,7 @@ from gateway.alarm.contact import (
     understand,
 )
 from gateway.alarm.dispatch import Link as SendingLink
-from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
+from gateway.alarm.docket import KEEP_CLOSED, Change, Docket
 from gateway.alarm.figures import STALE
 from gateway.alarm.incident import Effects
 from gateway.alarm.intake import Intake, Taken

@@ -27,30 +27,18 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import tzinfo
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from gateway.alarm import actions, delivery
-from gateway.alarm.calendars import local
+from gateway.alarm.cases import Cases, Rules
 from gateway.alarm.choice import Chooser, Nobody
 from gateway.alarm.contact import Contact, Directory, Sighting
-from gateway.alarm.folding import FlappingRule
 from gateway.alarm.incident import Effects, Incident
-from gateway.alarm.levels import Groups, steps_of
 from gateway.alarm.order import Order
 from gateway.alarm.plan import (
-    DEFAULT_TARGETS,
     SUPERVISION,
-    GroupFacts,
-    Plan,
-    SiteFacts,
-    SourceFacts,
-    counted_code,
     latches,
-    place_mates,
-    select,
-    severity_of,
 )
 from gateway.alarm.record import Case, IncidentRecord, State
 from gateway.link.messages import Action
@@ -62,23 +50,6 @@ MAX_PASSED_ON = 64
 
 KEEP_CLOSED = 86_400.0
 """Seconds for which a closed incident is kept (contract: closed states expire after a day)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the configuration says about alarms.
-
-    ``dispositions``, with the verdict of each: the only ones that close an incident; None allows any.
-    ``zone`` None is the machine's own.
-    """
-
-    sources: Mapping[str, SourceFacts] = field(default_factory=dict)
-    sites: Mapping[str, SiteFacts] = field(default_factory=dict)
-    groups: Mapping[str, GroupFacts] = field(default_factory=dict)
-    plans: tuple[Plan, ...] = ()
-    dispositions: Mapping[str, str] | None = None
-    flapping: FlappingRule = field(default_factory=FlappingRule)
-    zone: tzinfo | None = None
 
 
 Change = tuple[Incident, Effects]
@@ -156,29 +127,12 @@ class Docket:
         """Rule 7. ``order.site`` and a named plan must be configured; an unknown endpoint is none."""
         source = self._rules.sources.get(order.endpoint or "")
         order = order.at(source)
-        subject = source.endpoint if source else f"{order.site}:{self._new_id()}"
-        current = self._current.get((subject, False, order.drill))
-        if current is not None:
+        current = source and self._current.get((source.endpoint, False, order.drill))
+        if current:
             remark = (order.by or "", order.text) if order.text else None
             joined = current.alarm(None, latch=False, now=now, remark=remark)
             return [self._done(current, joined)]
-        site = self._rules.sites[order.site]
-        plan = next((one for one in self._rules.plans if one.name == order.plan), None)
-        if order.plan is None:
-            at = local(now.wall, self._rules.zone)
-            plan = select(self._rules.plans, source, site, order.category, order.code, at)
-        case = self._case(
-            subject=subject,
-            source=source,
-            site=site,
-            plan=plan,
-            category=order.category,
-            now=now,
-            drill=order.drill,
-            covert=order.covert,
-            text=order.text,
-            by=order.by,
-        )
+        case = self._cases.of_order(order, source, now)
         return [self._begin(case, None, now, latch=False)]
 
     def act(self, action: Action, now: Moment) -> tuple[list[Change], actions.Answer] | None:
@@ -297,7 +251,7 @@ class Docket:
         """Time has passed: what is due, most overdue first; at most ``most`` changes of it."""
         while self._closed and self._closed[0][0] + KEEP_CLOSED <= now.elapsed:
             _, incident_id = self._closed.popleft()
-            del self._incidents[incident_id]
+            self._incidents.pop(incident_id, None)
             self._forgotten.append(incident_id)
         changes: list[Change] = []
         while (due := self.deadline()) is not None and due <= now.elapsed:
@@ -316,45 +270,14 @@ class Docket:
 
     def _take(self, rules: Rules) -> None:
         self._rules = rules
-        self._groups = Groups.of(rules.groups)
-        named = [plan.when for plan in rules.plans]
-        self._named_categories = {category for when in named for category in when.category}
-        self._named_codes = {counted_code(code) for when in named for code in when.code}
+        self._cases = Cases(self._owner, rules, self._new_id)
         self.directory = Directory(rules.sources.values())
-        self._mates: dict[tuple[str, str | None], list[SourceFacts]] = {}
-        for source in rules.sources.values():
-            self._mates.setdefault((source.site, source.place), []).append(source)
-
-    def _is_named(self, sighting: Sighting) -> bool:
-        """Whether a quiet signal may have a plan at all: in a storm most of them have none."""
-        return (
-            sighting.category == SUPERVISION
-            or sighting.category in self._named_categories
-            or counted_code(sighting.code) in self._named_codes
-        )
 
     def _open(self, sighting: Sighting, now: Moment, *, drill: bool) -> list[Change]:
-        if sighting.quiet and not self._is_named(sighting):
+        case = self._cases.of_signal(sighting, now, drill=drill)
+        if case is None:
             return []
         source = sighting.source
-        site = self._rules.sites.get(source.site) if source else None
-        at = local(now.wall, self._rules.zone)
-        plan = select(self._rules.plans, source, site, sighting.category, sighting.code, at)
-        if plan is None and sighting.quiet and sighting.category != SUPERVISION:
-            return []
-        case = self._case(
-            subject=sighting.subject,
-            source=source,
-            site=site,
-            plan=plan,
-            category=sighting.category,
-            now=now,
-            quiet=sighting.quiet,
-            drill=drill,
-            covert=sighting.covert,
-            by=sighting.by,
-            text=sighting.text if source is None and sighting.text else None,
-        )
         latch = source is not None and latches(source, sighting.category)
         return [self._begin(case, sighting.contact, now, latch=latch)]
 
@@ -371,52 +294,6 @@ class Docket:
         self._incidents[incident.id] = incident
         self._make_current(incident)
         return self._done(incident, effects)
-
-    def _case(
-        self,
-        *,
-        subject: str,
-        source: SourceFacts | None,
-        site: SiteFacts | None,
-        plan: Plan | None,
-        category: str | None,
-        now: Moment,
-        quiet: bool = False,
-        drill: bool = False,
-        covert: bool = False,
-        text: str | None = None,
-        by: str | None = None,
-    ) -> Case:
-        groups = self._groups
-        steps = steps_of(plan, groups, site, drill=drill) if plan else ()
-        called = steps[-1].groups if steps else ()
-        return Case(
-            id=self._new_id(),
-            subject=subject,
-            quiet=quiet,
-            drill=drill,
-            category=category,
-            severity=severity_of(plan, category),
-            endpoint=source.endpoint if source else None,
-            endpoint_title=source.title if source else None,
-            endpoints=place_mates(source, self._mates[source.site, source.place]) if source else (),
-            site=source.site if source else None,
-            site_title=site.title if site else None,
-            position=site.position if site else None,
-            raised=now.wall,
-            plan=plan.name if plan else None,
-            steps=steps,
-            parties={name: groups[name].party for name in called},
-            ack_expires=plan.ack_expires if plan else None,
-            targets=plan.targets if plan else DEFAULT_TARGETS,
-            covert=covert,
-            text=text,
-            by=by,
-            home=self._owner,
-            site_class=site.class_ if site else None,
-            street=site.street if site else None,
-            grid=site.grid if site else None,
-        )
 
     def _done(self, incident: Incident, effects: Effects) -> Change:
         self._arm(incident)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.alarm.cases import Rules
 from gateway.alarm.choice import Choice
 from gateway.alarm.choosing import Choosing
-from gateway.alarm.docket import Change, Docket, Rules
+from gateway.alarm.docket import Change, Docket
 from gateway.alarm.nearest import Survey
 from gateway.alarm.record import Case, IncidentRecord
 from gateway.errors import BaiyingError

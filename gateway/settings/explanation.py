@@ -7,10 +7,11 @@ from typing import Any
 
 from gateway.alarm import plan as plans
 from gateway.alarm.calendars import WEEKDAYS, local
+from gateway.alarm.cases import Rules
 from gateway.alarm.choice import Whereabouts
 from gateway.alarm.choosing import Choosing
 from gateway.alarm.contact import Sighting, sighting_of
-from gateway.alarm.docket import Change, Docket, Rules
+from gateway.alarm.docket import Change, Docket
 from gateway.alarm.levels import Groups, quorum
 from gateway.alarm.order import Order
 from gateway.alarm.rehearsal import Question, Rehearsal, Rung, WrongQuestion, rehearse

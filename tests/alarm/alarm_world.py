@@ -6,7 +6,7 @@ import itertools
 import uuid
 from collections.abc import Callable
 
-from gateway.alarm.docket import Rules
+from gateway.alarm.cases import Rules
 from gateway.alarm.plan import (
     GroupFacts,
     Level,

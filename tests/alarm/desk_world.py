@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.alarm.cases import Rules
 from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk, Memory
-from gateway.alarm.docket import Rules
 from gateway.alarm.journal import Journal
 from gateway.errors import LinkError
 from gateway.link.messages import Action, AlarmEvent, IncidentState, Page, decode, encode

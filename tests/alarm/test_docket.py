@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.alarm.cases import Rules
 from gateway.alarm.contact import Contact, Sighting, understand
-from gateway.alarm.docket import KEEP_CLOSED, Change, Docket, Rules
+from gateway.alarm.docket import KEEP_CLOSED, Change, Docket
 from gateway.alarm.incident import Effects, Incident
 from gateway.alarm.order import Order
 from gateway.alarm.plan import SUPERVISION, Guard, Level, Plan, SourceFacts, When

@@ -15,9 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.alarm import snapshot
 from gateway.alarm.actions import Outcome
+from gateway.alarm.cases import Rules
 from gateway.alarm.choice import Choice
 from gateway.alarm.contact import sighting_of
-from gateway.alarm.docket import Change, Docket, Rules
+from gateway.alarm.docket import Change, Docket
 from gateway.alarm.incident import Incident
 from gateway.alarm.order import Order
 from gateway.alarm.plan import GroupFacts, Level, Plan, Quorum, When, Where

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.alarm import actions
 from gateway.alarm.actions import Answer, Outcome
+from gateway.alarm.cases import Rules
 from gateway.alarm.contact import Contact, sighting_of
-from gateway.alarm.docket import Docket, Rules
+from gateway.alarm.docket import Docket
 from gateway.alarm.incident import MAX_BREACHES, Effects
 from gateway.alarm.plan import Level, Plan
 from gateway.alarm.record import IncidentRecord, PageRecord, Progress, State

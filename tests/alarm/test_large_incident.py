@@ -11,7 +11,7 @@ import pytest
 
 from gateway.alarm import snapshot
 from gateway.alarm.actions import PUBLISHED_ACTIONS
-from gateway.alarm.docket import Rules
+from gateway.alarm.cases import Rules
 from gateway.alarm.incident import MAX_BREACHES, MAX_NOTES
 from gateway.alarm.journal import Journal
 from gateway.alarm.plan import GroupFacts, Level, Where

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from drivers import registry
 from gateway.alarm.calendars import Calendar, Days, DayTime, Hours, Rota, Shift
+from gateway.alarm.cases import Rules
 from gateway.alarm.choosing import Choosing
 from gateway.alarm.contact import sighting_of
-from gateway.alarm.docket import Docket, Rules
+from gateway.alarm.docket import Docket
 from gateway.alarm.levels import Groups
 from gateway.alarm.nearest import Unheard
 from gateway.alarm.plan import GroupFacts, Level, Nearest, Plan, SiteFacts, When

@@ -334,6 +334,23 @@ async def test_a_damaged_page_found_while_reading_is_an_error_in_words(path: Pat
         list(scan(path, 0, math.inf))
 
 
+async def test_a_damaged_journal_is_a_fault_until_it_is_moved_aside(path: Path, monkeypatch):
+    monkeypatch.setattr(journal_module, "PROBE_PAUSE", 0.02)
+    async with Journal(path) as journal:
+        await journal.append([Row(Kind.INCIDENT, str(n), b"x" * 3000) for n in range(200)])
+    data = bytearray(path.read_bytes())
+    data[8192:] = b"\xaa" * (len(data) - 8192)
+    path.write_bytes(data)
+    async with Journal(path) as journal:
+        with pytest.raises(StorageError, match="damaged: move it"):
+            await journal.append([Row("note", "lost", b"")])
+        path.rename(path.with_suffix(".damaged"))
+        while journal.fault is not None:
+            await asyncio.sleep(0.01)
+        await journal.append([Row("note", "after", b"")])
+        assert [row.key for row in await journal.events(0, math.inf)] == ["journal", "after"]
+
+
 # Waiting
 
 

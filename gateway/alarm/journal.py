@@ -328,7 +328,8 @@ class Journal:
         """These were stored: the end of a fault, of which a row remains."""
         if self._health.works():
             _LOGGER.warning("journal %s: storing again", self._path)
-            if not any(unit is self._probe for unit in units):
+            noted = any(unit is self._probe for unit in units)
+            if not noted and self._writer is not None:
                 self.append_soon([self._health.row(self._wall())])
             self._tell_fault()
 

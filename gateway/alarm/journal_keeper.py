@@ -1,7 +1,7 @@
 """Keeps the journal in order while the gateway runs: its head where others see it, old rows archived.
 
 The head is published retained (contract: JournalHead), once a minute and at the stop. Whoever keeps
-one, as every console and every other gateway's broker does, can show later that rows were cut off.
+one can show later that rows up to it were cut off, or that all of it was written anew.
 """
 
 from __future__ import annotations

@@ -398,8 +398,8 @@ class AlarmSide:
     async def _find_chains(self, settings: Settings) -> None:
         """What depends on what, for the journal; a few endpoints at a time, thousands take a second."""
         chains = Chains(settings)
-        for number, source in enumerate(facts.sources_of(settings).values()):
-            chains.add(source)
+        for number, (name, endpoint) in enumerate(settings.endpoints.items()):
+            chains.add(facts.source_of(name, endpoint))
             if number % 50 == 0:
                 await asyncio.sleep(0)
         if settings is self._settings:  # else there was another reload meanwhile

@@ -194,7 +194,7 @@ class Camera(Protocol):
         """Keep what `picture` needs (a connection, the newest picture) until cancelled.
 
         Calls ``ready`` when pictures can be had. Raises DriverOpenError or DriverIOError like
-        `AlarmInput.run`. A driver with nothing to keep calls ``ready`` and waits.
+        `AlarmInput.run`. A driver with nothing to keep calls ``ready`` and returns.
         """
 
     async def picture(self) -> bytes:

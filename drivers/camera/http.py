@@ -36,13 +36,17 @@ class HttpCamera:
         self._uses = 0
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Read what files name, then nothing is kept: a picture is fetched when asked for."""
+        """Read what files name, then nothing is kept: a picture is fetched when it is asked for."""
+        options = self._options
+        has_files = options.password_file is not None or self._address.secure
         try:
-            await asyncio.to_thread(self._load)
+            if has_files:
+                await asyncio.to_thread(self._load)
+            else:  # a district has thousands of these
+                self._load()
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise DriverOpenError(self._name, str(error)) from error
         ready()
-        await asyncio.get_running_loop().create_future()
 
     async def picture(self) -> bytes:
         """Fetch one picture."""

@@ -37,7 +37,6 @@ Fault = Callable[[str, str | None], None]
 class _Running:
     camera: Camera
     task: asyncio.Task[None]
-    settled: asyncio.Event
     shot: asyncio.Future[jpeg.Picture] | None = None
     """The picture being taken now, for all who want one meanwhile."""
 
@@ -49,26 +48,28 @@ class Cameras:
         self._fault = fault
         self._counters = counters
         self._running: dict[str, _Running] = {}
+        self._opening: dict[str, None] = {}
+        """Cameras that are neither open nor reported; one event for all, of which there are thousands."""
+        self._all_settled = asyncio.Event()
 
     def start(self, group: asyncio.TaskGroup, endpoint: str, camera: Camera) -> None:
-        settled = asyncio.Event()
-        work = self._keep(endpoint, camera, settled)
-        task = group.create_task(work, name=f"camera[{endpoint}]")
-        self._running[endpoint] = _Running(camera, task, settled)
+        self._opening[endpoint] = None
+        task = group.create_task(self._keep(endpoint, camera), name=f"camera[{endpoint}]")
+        self._running[endpoint] = _Running(camera, task)
 
     async def settled(self) -> None:
         """Returns once every camera is open or reported as faulted, after `OPEN_PATIENCE` at most."""
-        waiting = [asyncio.ensure_future(one.settled.wait()) for one in self._running.values()]
-        if not waiting:
+        if not self._opening:
             return
-        _, late = await asyncio.wait(waiting, timeout=OPEN_PATIENCE)
-        for one in late:
-            one.cancel()
-        for endpoint, running in self._running.items():
-            if not running.settled.is_set():
-                self._fault(endpoint, "is still being opened")
+        self._all_settled.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_PATIENCE):
+                await self._all_settled.wait()
+        for endpoint in self._opening:
+            self._fault(endpoint, "is still being opened")
 
     async def stop(self, endpoint: str) -> None:
+        self._settle(endpoint)
         running = self._running.pop(endpoint, None)
         if running is not None:
             running.task.cancel()
@@ -118,13 +119,18 @@ class Cameras:
         except RemoteProtocolError as error:
             raise DriverIOError(endpoint, str(error)) from error
 
-    async def _keep(self, endpoint: str, camera: Camera, settled: asyncio.Event) -> None:
+    def _settle(self, endpoint: str) -> None:
+        self._opening.pop(endpoint, None)
+        if not self._opening:
+            self._all_settled.set()
+
+    async def _keep(self, endpoint: str, camera: Camera) -> None:
         pause, said, opened = FIRST_PAUSE, "", False
 
         def ready() -> None:
             nonlocal opened
             opened = True
-            settled.set()
+            self._settle(endpoint)
             self._fault(endpoint, None)
 
         while True:
@@ -132,6 +138,8 @@ class Cameras:
             what = "the driver ended"
             try:
                 await camera.run(ready)
+                if opened:
+                    return  # it keeps nothing open; a district has thousands of these
             except DriverError as error:
                 what = error.what
             except Exception as error:
@@ -143,7 +151,7 @@ class Cameras:
             level = logging.WARNING if what != said else logging.DEBUG
             _LOGGER.log(level, "camera[%s]: %s; opening it again", endpoint, what)
             said = what
-            settled.set()
+            self._settle(endpoint)
             self._fault(endpoint, what)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

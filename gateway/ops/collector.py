@@ -9,14 +9,22 @@ its sight, and a reload, which makes objects by the hundred thousand and no cycl
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 from collections.abc import Iterator
 
 
 def settle() -> None:
-    """Collect once, and look at nothing that is left ever again. Reference counts still free it."""
+    """Collect once, and look at nothing that is left ever again. Reference counts still free it.
+
+    What a start took and needs no longer goes back to the system: glibc keeps the holes of large
+    blocks (measured: 30 MB after a configuration of 30,000 endpoints).
+    """
     gc.collect()
     gc.freeze()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl does not
+    if trim is not None:
+        trim(0)
 
 
 @contextlib.contextmanager

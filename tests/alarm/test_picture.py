@@ -12,6 +12,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
+from gateway.alarm import cameras as cameras_module
 from gateway.alarm import picture as picture_module
 from gateway.alarm import picture_store
 from gateway.alarm.cameras import Cameras
@@ -369,6 +370,43 @@ async def test_a_defect_in_a_driver_is_a_fault_of_its_camera_only(site: Site):
         await until(lambda: ("bad", "ZeroDivisionError('a defect')") in site.faults)
         site.pictures.take(INCIDENT, ["good"])
         await until(lambda: site.wire.sent)
+
+
+class Snapshot(Lens):
+    """One that keeps nothing open: it says so and is done."""
+
+    async def run(self, ready) -> None:
+        self.openings += 1
+        ready()
+
+
+class Slow(Lens):
+    async def run(self, ready) -> None:
+        await self.unplugged.wait()
+        ready()
+        await asyncio.sleep(60)
+
+
+async def test_a_camera_that_keeps_nothing_open_is_up_and_is_not_opened_again(site: Site):
+    snapshot = Snapshot(GOLDEN)
+    async with site.running(gate=snapshot):
+        await site.cameras.settled()
+        assert not [one for one in asyncio.all_tasks() if one.get_name() == "camera[gate]"]
+        site.pictures.take(INCIDENT, ["gate"])
+        await until(lambda: site.wire.sent)
+    assert site.faults == [("gate", None)]
+    assert snapshot.openings == 1
+
+
+async def test_a_start_waits_for_cameras_but_not_for_long(site: Site, monkeypatch):
+    monkeypatch.setattr(cameras_module, "OPEN_PATIENCE", 0.2)
+    slow = Slow(GOLDEN)
+    async with site.running(slow=slow, good=Lens(GOLDEN)):
+        await site.cameras.settled()
+        assert site.faults == [("good", None), ("slow", "is still being opened")]
+        slow.unplugged.set()
+        await site.cameras.settled()
+        assert site.faults[-1] == ("slow", None)
 
 
 # At a real broker

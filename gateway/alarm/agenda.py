@@ -56,18 +56,16 @@ class Answers:
     def when(self, answer: Hashable) -> str:
         """At which times it is ``answer``, in words."""
         spans = {day: self._spans(answers, answer) for day, answers in self.by_day.items()}
-        if all(one == ((0, MINUTES),) for one in spans.values()):
-            return "at any time"
+        every = set(spans.values())
+        if len(every) == 1:
+            (one,) = every
+            return "at any time" if one == ((0, MINUTES),) else f"every day {_clock(one)}"
+        runs = _runs({day: one for day, one in spans.items() if one})
+        if len(runs) <= MAX_DATES:
+            return "; ".join(_dated(runs))
         usual = _usual(spans)
-        told = _weekly(usual)
-        runs = _runs(
-            {day: one for day, one in spans.items() if one and one != usual[day.weekday()]}
-        )
-        told += [f"{_dates(run)} {_clock(one)}" for run, one in runs[:MAX_DATES]]
-        more = sum(len(run) for run, _ in runs[MAX_DATES:])
-        if more:
-            told.append(f"{more} more days")
-        return "; ".join(told)
+        unusual = {day: one for day, one in spans.items() if one and one != usual[day.weekday()]}
+        return "; ".join([*_weekly(usual), *_dated(_runs(unusual))])
 
     def _spans(self, answers: tuple[Hashable, ...], wanted: Hashable) -> Spans:
         spans: list[tuple[int, int]] = []
@@ -153,8 +151,13 @@ def _runs(spans: Mapping[date, Spans]) -> list[tuple[list[date], Spans]]:
     return runs
 
 
-def _dates(run: list[date]) -> str:
-    return f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0])
+def _dated(runs: list[tuple[list[date], Spans]]) -> list[str]:
+    told = []
+    for run, spans in runs[:MAX_DATES]:
+        days = f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0])
+        told.append(f"{days} {_clock(spans)}")
+    more = sum(len(run) for run, _ in runs[MAX_DATES:])
+    return [*told, f"{more} more days"] if more else told
 
 
 def _clock(spans: Spans) -> str:

@@ -66,3 +66,13 @@ def test_what_moves_or_goes_is_where_it_is_now():
     places.remove("car")
     assert list(places.near(north(50_000), 1.0)) == []
     assert len(places) == 100
+
+
+def test_circle_goes_on_beyond_the_date_line():
+    places = Places()
+    for number in range(1000):  # so many that not all are looked at
+        places.put(str(number), (40.0 + number / 100, 0.0))
+    places.put("fiji", (-17.0, 179.999))
+    assert list(places.near((-17.0, -179.999), 500.0)) == ["fiji"]
+    places.put("fiji", (-17.0, -179.999))
+    assert list(places.near((-17.0, 179.999), 500.0)) == ["fiji"]

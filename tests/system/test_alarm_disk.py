@@ -130,6 +130,15 @@ def test_open_incidents_go_on_after_a_start_on_a_disk_that_has_become_read_only(
         assert not site.console.pages(incident, group="police-xiaoying", since=mark)
 
 
+def test_a_closed_journal_is_read_where_nothing_can_be_written(site: Site, disk: Path):
+    with rig.Gateway(site.config) as gateway:
+        site.press("003", stored=True, since=0)
+        assert gateway.stop()[0] == 0
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        verified = gateway.command("journal", "verify")
+        assert (verified.status, "as they were stored" in verified.out) == (0, True), verified.err
+
+
 def test_a_disk_that_fills_up_costs_pictures_and_the_reserve_before_a_press(site: Site, disk: Path):
     with rig.Gateway(site.config):
         pictures = disk / "pictures"

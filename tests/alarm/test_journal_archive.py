@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sqlite3
 from collections.abc import Sequence
@@ -9,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gateway.alarm import journal_archive, journal_schema
+from gateway.alarm import journal_archive, journal_schema, journal_whole
 from gateway.alarm.journal import Journal, Kind, Row
 from gateway.alarm.journal_archive import retire
 from gateway.alarm.journal_chain import Head
@@ -194,6 +197,61 @@ async def test_an_archived_row_cannot_be_changed_or_removed(store: Store):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             connection.execute(statement)
     connection.close()
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(
+                st.sampled_from([Kind.INCIDENT, Kind.CLOSED, Kind.TESTED, Kind.ACTION]),
+                st.sampled_from("abc"),
+            ),
+            st.integers(min_value=1, max_value=40),
+        ),
+        max_size=30,
+    )
+)
+def test_whenever_months_go_no_row_and_nothing_that_stands_is_lost(steps, tmp_path_factory):
+    """Rows of a few kinds, and days that pass; each time what is older than a month goes."""
+
+    async def run() -> None:
+        store = Store(tmp_path_factory.mktemp("store"))
+        expected: list[tuple[int, str, str]] = []
+        standing: dict[tuple[str, str], int] = {}
+        opened: dict[str, int] = {}
+        store.wall.at = at(2026, 1, 1)
+        async with store.journal as journal:
+            for step in steps:
+                if isinstance(step, int):
+                    store.wall.at += step * 86_400
+                    await retire(journal, store.folder, store.wall.at - 30 * 86_400)
+                    continue
+                kind, key = step
+                seq = await journal.append([Row(kind, key, b"")])
+                expected.append((seq, kind, key))
+                if kind == Kind.CLOSED:
+                    standing.pop((Kind.INCIDENT, key), None)
+                    opened.pop(key, None)
+                elif kind != Kind.ACTION:
+                    standing[kind, key] = seq
+                if kind == Kind.INCIDENT:
+                    opened.setdefault(key, seq)
+            found = {
+                (row.kind, row.key): row.seq
+                for kind in (Kind.INCIDENT, Kind.TESTED)
+                for row in await journal.standing(kind)
+            }
+        assert found == standing
+        verdict = store.verify()
+        assert (verdict.problem, verdict.rows) == (None, len(expected))
+        whole = journal_whole.scan(store.path, store.folder, -math.inf, math.inf)
+        assert [(row.seq, row.kind, row.key) for row in whole] == expected
+        left = {row.seq for row in scan(store.path, -math.inf, math.inf)}
+        assert left >= set(standing.values())
+        assert left >= {seq for seq, _, key in expected if seq >= opened.get(key, math.inf)}
+
+    asyncio.run(run())
 
 
 # What a verification finds

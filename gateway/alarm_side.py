@@ -17,6 +17,7 @@ from gateway.alarm.gauges import Gauges
 from gateway.alarm.handover import Handover
 from gateway.alarm.inputs import Inputs
 from gateway.alarm.journal import Journal
+from gateway.alarm.levels import Groups
 from gateway.alarm.lifesigns import Watching
 from gateway.alarm.neighbours import Neighbours
 from gateway.alarm.outputs import Outputs
@@ -66,11 +67,9 @@ class AlarmSide:
         self._on_incident = on_incident
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
         self._presences = Presences()
+        self._rules = rules_of(settings)
         self._choosing = Choosing(
-            facts.groups_of(settings),
-            facts.rotas_of(settings),
-            self._presences,
-            facts.zone_of(settings),
+            self._rules.groups, facts.rotas_of(settings), self._presences, self._rules.zone
         )
         self.handover = Handover(
             gateway,
@@ -85,7 +84,7 @@ class AlarmSide:
         self.handover.configure(facts.standbys_of(settings))
         self.desk = Desk(
             Identity(gateway=gateway, boot=shared.boot, kernel_boot=shared.kernel_boot),
-            rules_of(settings),
+            self._rules,
             topics,
             shared.control,
             journal,
@@ -209,10 +208,9 @@ class AlarmSide:
         old, self._settings = self._settings, settings
         self._of_input = _endpoints_by_input(settings)
         self._outputs_of, shown = _outputs_by_endpoint(settings), self._outputs_of
-        self._choosing.reload(
-            facts.groups_of(settings), facts.rotas_of(settings), facts.zone_of(settings)
-        )
-        self.desk.reload(rules_of(settings))
+        self._rules = rules_of(settings)
+        self._choosing.reload(self._rules.groups, facts.rotas_of(settings), self._rules.zone)
+        self.desk.reload(self._rules)
         self._watch.configure(watching_of(settings))
         group.create_task(self._find_chains(settings), name="chains")
         self.responder.serve(facts.serves_of(settings))
@@ -259,7 +257,7 @@ class AlarmSide:
         }
 
     def _explain(self, question: Question) -> dict[str, Any]:
-        return explain(self._settings, self._presences, question)
+        return explain(self._settings, self._rules, self._choosing, question)
 
     # Devices
 
@@ -450,7 +448,7 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(
         sources=facts.sources_of(settings),
         sites=facts.sites_of(settings),
-        groups=facts.groups_of(settings),
+        groups=Groups(facts.groups_of(settings)),
         plans=facts.plans_of(settings),
         dispositions=facts.dispositions_of(settings),
         flapping=facts.flapping_of(settings),

@@ -9,6 +9,7 @@ Rule 2. A calendar holds on its weekdays between its first and last date, not on
         on its additional days whatever else it says.
 Rule 3. Of several times, weekdays or calendars any one is enough; of a time, a weekday and a calendar
         each is needed.
+Rule 4. They go by the local clock: where it is put forward or back, an hour is missing or comes twice.
 """
 
 from __future__ import annotations

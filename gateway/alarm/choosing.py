@@ -100,6 +100,11 @@ class Choosing:
         known = self._rotas.get(rota)
         return known.on_duty(local(now.wall, self._zone)) if known is not None else ()
 
+    def otherwise(self, rota: str) -> str | None:
+        """Who stands in where nobody is on duty."""
+        known = self._rotas.get(rota)
+        return known.otherwise if known is not None else None
+
     def _from_rota(
         self, name: str, case: Case, now: Moment, found: dict[str, str], shortfalls: list[str]
     ) -> None:

@@ -51,10 +51,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
-    """Who is on duty by a rota when its level starts; ``groups`` empty: nobody."""
+    """Who is on duty by a rota when its level starts; ``groups`` empty: nobody, but ``otherwise``."""
 
     rota: str
     groups: tuple[str, ...]
+    otherwise: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,12 @@ class _Noting:
         self.chosen[index] = _Chosen(
             shortfalls=tuple(words.removeprefix(f"{step.name}: ") for words in choice.shortfalls),
             duties=tuple(
-                Duty(rota=rota, groups=self._choosing.on_duty(rota, now)) for rota in step.rotas
+                Duty(
+                    rota=rota,
+                    groups=self._choosing.on_duty(rota, now),
+                    otherwise=self._choosing.otherwise(rota),
+                )
+                for rota in step.rotas
             ),
             survey=self._choosing.survey(case, index, MAX_SURVEYED, now),
         )

@@ -14,11 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers import registry
-from gateway.alarm.nearest import Unheard
 from gateway.alarm.rehearsal import Question, WrongQuestion
 from gateway.cli.live import CallError, socket_of
 from gateway.control.client import call
-from gateway.settings.explanation import explain as answer_of
+from gateway.settings.explanation import explain_unheard
 from gateway.settings.loader import load
 
 
@@ -40,7 +39,7 @@ def explain(config: Path, *, at: str | None, live: bool, as_json: bool, **asked:
         answer = call(socket_of(config), "explain", **asdict(question))
     else:
         try:
-            answer = answer_of(load(config, registry).settings, Unheard(), question)
+            answer = explain_unheard(load(config, registry).settings, question)
         except WrongQuestion as error:
             raise CallError(str(error)) from None
     if as_json:

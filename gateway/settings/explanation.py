@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from gateway.alarm import plan as plans
 from gateway.alarm.calendars import WEEKDAYS, local
 from gateway.alarm.cases import Rules
-from gateway.alarm.choice import Whereabouts
 from gateway.alarm.choosing import Choosing
 from gateway.alarm.contact import Sighting, sighting_of
 from gateway.alarm.docket import Change, Docket
 from gateway.alarm.levels import Groups, quorum
+from gateway.alarm.nearest import Unheard
 from gateway.alarm.order import Order
 from gateway.alarm.rehearsal import Question, Rehearsal, Rung, WrongQuestion, rehearse
 from gateway.moment import Moment, timestamp
@@ -22,18 +23,34 @@ from gateway.settings.model import Settings
 from gateway.settings.wording import suggestion_or_list
 
 
-def explain(settings: Settings, whereabouts: Whereabouts, question: Question) -> dict[str, Any]:
+def explain_unheard(settings: Settings, question: Question) -> dict[str, Any]:
+    """`explain` where nobody says where they are: by the configuration alone."""
+    groups = Groups(facts.groups_of(settings))
+    zone = facts.zone_of(settings)
+    rules = Rules(groups=groups, plans=facts.plans_of(settings), zone=zone)
+    choosing = Choosing(groups, facts.rotas_of(settings), Unheard(), zone)
+    return explain(settings, rules, choosing, question)
+
+
+def explain(
+    settings: Settings, rules: Rules, choosing: Choosing, question: Question
+) -> dict[str, Any]:
     """The answer, as ``baiying explain --json`` prints it.
+
+    ``rules`` are those of ``settings``; its sources and sites are not asked.
 
     Raises:
         WrongQuestion: there is no such endpoint, site, signal, code or plan.
     """
-    return _Explainer(settings, whereabouts, question).answer()
+    return _Explainer(settings, rules, choosing, question).answer()
 
 
 class _Explainer:
-    def __init__(self, settings: Settings, whereabouts: Whereabouts, question: Question) -> None:
+    def __init__(
+        self, settings: Settings, rules: Rules, choosing: Choosing, question: Question
+    ) -> None:
         self._settings = settings
+        self._choosing = choosing
         self._question = question
         self._endpoint = _known("endpoint", question.endpoint, settings.endpoints)
         own_site = self._endpoint and settings.endpoints[self._endpoint].site
@@ -46,17 +63,8 @@ class _Explainer:
         self._site = facts.site_of(site, settings.sites[site])
         self._sources = self._sources_of_the_place()
         self._source = self._sources.get(self._endpoint or "")
-        self._groups = Groups(facts.groups_of(settings))
-        self._rotas = facts.rotas_of(settings)
-        zone = facts.zone_of(settings)
-        self._choosing = Choosing(self._groups, self._rotas, whereabouts, zone)
-        self._rules = Rules(
-            sources=self._sources,
-            sites={site: self._site},
-            groups=self._groups,
-            plans=facts.plans_of(settings),
-            zone=zone,
-        )
+        self._rules = replace(rules, sources=self._sources, sites={site: self._site})
+        self._groups = rules.groups
         self._start = Moment(elapsed=0.0, wall=question.at)
 
     def _sources_of_the_place(self) -> dict[str, plans.SourceFacts]:
@@ -210,7 +218,7 @@ class _Explainer:
                 {
                     "rota": duty.rota,
                     "on_duty": list(duty.groups),
-                    "otherwise": self._rotas[duty.rota].otherwise,
+                    "otherwise": duty.otherwise,
                 }
                 for duty in rung.duties
             ],

@@ -476,7 +476,7 @@ class Plan(_Model):
     when: When = When()
     """What it is for; empty matches everything."""
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
-    """1 (highest) to 4; default 1 for panic, else 2."""
+    """1 (highest) to 4; default 1 for panic and duress, 3 for assist, else 2."""
     ack_expires_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
     """Seconds after which an ack that nothing followed no longer counts; default is never."""
     targets: Targets = Targets()

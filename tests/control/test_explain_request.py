@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from drivers import registry
+from gateway.alarm.choosing import Choosing
 from gateway.alarm.presence import Presences
+from gateway.alarm_side import rules_of
 from gateway.cli.explain import explain
 from gateway.control.client import GatewayRefusedCall
 from gateway.control.server import ControlServer
@@ -17,7 +19,7 @@ from gateway.link.messages import Presence
 from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
 from gateway.requests.explain import ExplainRequests
-from gateway.settings import explanation
+from gateway.settings import explanation, facts
 from gateway.settings.loader import load
 
 ALLIANCE = Path(__file__).parents[2] / "config" / "alliance.yaml"
@@ -41,8 +43,10 @@ async def config(tmp_path):
         fixed=timestamp(now.wall), interval_s=30.0, time=timestamp(now.wall),
     )  # fmt: skip
     presences.heard(here, now)
+    rules = rules_of(settings)
+    choosing = Choosing(rules.groups, facts.rotas_of(settings), presences, rules.zone)
     requests = ExplainRequests(
-        lambda question: explanation.explain(settings, presences, question), clock
+        lambda question: explanation.explain(settings, rules, choosing, question), clock
     )
     server = ControlServer(tmp_path / "control.sock", requests.handlers())
     serving = asyncio.create_task(server.run())

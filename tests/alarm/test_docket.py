@@ -411,3 +411,19 @@ def test_adopted_incident_is_ours_under_a_higher_term_and_keeps_its_pages():
     assert again.record.level_due == pytest.approx(5.0 + 28.0)
     ((_, effects),) = adopter.tick(later)
     assert POLICE not in [page.group for page in effects.pages]
+
+
+def test_press_of_a_walk_and_a_shelved_trouble_open_nothing_whatever_plans_name() -> None:
+    plan = replace(
+        TROUBLE_PLAN, when=When(category=("test", "trouble", "panic"), code=("E120", "E301"))
+    )
+    for more in (
+        {"signal": SignalKind.TEST, "category": "test", "code": "E120"},
+        {"signal": SignalKind.FAULT, "category": "trouble", "code": "E301"},
+    ):
+        docket = Docket("zju1", replace(RULES, plans=(plan,)), counted_ids())
+        signal = AlarmSignal(signal=SignalKind.ALARM, account="1234", zone="001")
+        seen = replace(understand(docket.directory, "receiver-1", signal), **more)
+        assert docket.signal(replace(seen, walk=True), START) == []
+        assert docket.signal(replace(seen, shelved=True), START) == []
+        assert len(docket.signal(seen, START)) == 1

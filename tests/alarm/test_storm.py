@@ -1,0 +1,315 @@
+"""A desk under many signals: who goes first, what is refused, what is told as a count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.alarm import admission, reception
+from gateway.alarm.contact import sighting_of
+from gateway.alarm.folding import FlappingRule
+from gateway.alarm.gauges import Gauges
+from gateway.alarm.journal import Kind
+from gateway.alarm.reception import Reception, Waiting
+from gateway.link.messages import AlarmFigures, decode
+from gateway.ops.clock import SystemClock
+from gateway.ops.counters import Counters
+from gateway.ports import AlarmSignal, SignalKind
+from tests.alarm.alarm_world import NORTH_BUTTON, RULES, SOUTH_BUTTON, action
+from tests.alarm.desk_world import TOPICS, Bench, GatedJournal, WireEnd, settled, until
+
+ALARM, RESTORE, BATTERY = SignalKind.ALARM, SignalKind.RESTORE, SignalKind.BATTERY
+EAGER = replace(RULES, flapping=FlappingRule(changes=4, within=60.0, every=0.3))
+
+
+@pytest.fixture
+async def journal(tmp_path: Path):
+    async with GatedJournal(tmp_path / "journal.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bench(journal: GatedJournal):
+    async with Bench(journal, WireEnd()).running() as running:
+        yield running
+
+
+def trouble(bench: Bench, number: int) -> asyncio.Future[bool]:
+    signal = AlarmSignal(signal=BATTERY, account="9999", zone=f"{number:03}", code="E302")
+    return bench.desk.signal("receiver-1", signal)
+
+
+def press(bench: Bench) -> asyncio.Future[bool]:
+    signal = AlarmSignal(signal=ALARM, account="1234", zone="001", code="E120", category="panic")
+    return bench.desk.signal("receiver-1", signal)
+
+
+# The order of decisions
+
+
+async def test_press_is_decided_before_the_troubles_that_came_first(
+    bench: Bench, journal: GatedJournal
+):
+    troubles = [trouble(bench, number) for number in range(50)]
+    pressed = press(bench)
+    assert await pressed
+    assert all(await asyncio.gather(*troubles))
+    rows = [row for row in await journal.events(0, 1e11) if row.kind == Kind.SIGNAL]
+    assert json.loads(rows[0].body)["category"] == "panic"
+    assert [json.loads(row.body)["seq"] for row in rows] == list(range(1, 52))
+
+
+async def test_what_one_turn_decides_is_one_unit_in_the_journal(
+    bench: Bench, journal: GatedJournal
+):
+    units = []
+    append = journal.append
+
+    def counted(rows):
+        units.append(len(rows))
+        return append(rows)
+
+    journal.append = counted  # type: ignore[method-assign]
+    await asyncio.gather(*(trouble(bench, number) for number in range(20)))
+    assert units == [20]
+
+
+async def test_receipts_of_one_turn_are_one_state_and_all_are_applied(bench: Bench):
+    await bench.press()
+    await until(lambda: len(bench.wire.pages) == 3)
+    receipts = [
+        action(bench.incident, "receipt", page.group, page=page.id) for page in bench.wire.pages
+    ]
+    before = len(bench.wire.states)
+    for one in receipts:
+        bench.wire.send(one)
+    await until(lambda: len(bench.wire.states) > before)
+    assert len(bench.wire.states) == before + 1
+    assert set(bench.wire.states[-1].applied) == {one.id for one in receipts}
+    assert {group.state for group in bench.wire.states[-1].groups.values()} == {"received"}
+
+
+async def test_refusal_is_said_even_if_the_same_turn_changes_the_incident_again(bench: Bench):
+    await bench.press()
+    refused = action(bench.incident, "close")
+    bench.wire.send(refused)
+    bench.wire.send(action(bench.incident, "note", note="still here"))
+    await until(lambda: len(bench.wire.states) == 3)
+    assert bench.wire.states[1].refused is not None
+    assert bench.wire.states[1].refused.id == refused.id
+    assert bench.wire.states[2].refused is None
+
+
+# A journal that lags
+
+
+async def test_troubles_wait_for_a_journal_that_lags_and_a_press_does_not(
+    bench: Bench, journal: GatedJournal, monkeypatch
+):
+    monkeypatch.setattr(reception, "MAX_STORING", 10)
+    journal.gate.clear()
+    troubles = [trouble(bench, number) for number in range(10)]
+    await settled()
+    later = trouble(bench, 11)
+    await settled()
+    assert bench.desk.figures().waiting == 1
+    pressed = press(bench)
+    await settled()
+    assert bench.desk.figures().waiting == 1
+    assert len(bench.desk.incidents()) == 1
+    journal.gate.set()
+    assert all(await asyncio.gather(*troubles, later, pressed))
+
+
+async def test_what_waits_when_the_desk_ends_is_not_stored(journal: GatedJournal, monkeypatch):
+    monkeypatch.setattr(reception, "MAX_STORING", 1)
+    async with Bench(journal, WireEnd()).running() as bench:
+        journal.gate.clear()
+        told = [trouble(bench, number) for number in range(3)]
+        await settled()
+    journal.gate.set()
+    assert await asyncio.gather(*told) == [False] * 3
+
+
+async def test_signals_that_come_before_the_desk_runs_wait_for_it(journal: GatedJournal):
+    bench = Bench(journal, WireEnd())
+    early = press(bench)
+    await settled()
+    assert not early.done()
+    async with bench.running():
+        assert await early
+
+
+# Reception
+
+
+class Desk:
+    """Decides nothing and remembers everything."""
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.decided: list[str] = []
+        self.storing = 0
+        self.reception = Reception(SystemClock(), self.counters, self.decide, lambda: self.storing)
+
+    def decide(self, waiting: Waiting, _now: object) -> None:
+        if waiting.sighting.text == "defect":
+            raise RuntimeError("a defect")
+        self.decided.append(waiting.sighting.text)
+
+    def admit(self, text: str, kind: SignalKind = BATTERY, source=SOUTH_BUTTON) -> list[bool]:
+        told: list[bool] = []
+        seen = sighting_of(source, AlarmSignal(signal=kind, text=text))
+        self.reception.admit(Waiting(seen, False, lambda raised: told.append(raised.stored)))
+        return told
+
+
+async def test_loop_gets_its_turn_after_each_slice(monkeypatch):
+    monkeypatch.setattr(reception, "SLICE", 0.0)
+    desk = Desk()
+    desk.reception.open()
+    for number in range(3):
+        desk.admit(str(number))
+    seen = []
+    for _ in range(5):
+        await asyncio.sleep(0)
+        seen.append(len(desk.decided))
+    assert seen == [1, 2, 3, 3, 3]
+
+
+async def test_refused_signal_is_counted_and_hears_it_at_once(monkeypatch):
+    monkeypatch.setattr(admission.Admission.__init__, "__defaults__", (2, 2))
+    desk = Desk()
+    told = [desk.admit(str(number)) for number in range(4)]
+    assert told == [[], [], [False], [False]]
+    assert desk.counters["alarm.refused"] == 2
+    assert desk.admit("press", ALARM, NORTH_BUTTON) == []  # a lane of its own
+    assert len(desk.reception) == 3
+    desk.reception.open()
+    await settled()
+    assert desk.decided == ["press", "0", "1"]
+
+
+async def test_defect_in_one_signals_path_ends_no_other_ones(caplog):
+    desk = Desk()
+    desk.reception.open()
+    told = desk.admit("defect")
+    desk.admit("next")
+    await settled()
+    assert told == [False]
+    assert desk.decided == ["next"]
+    assert desk.counters["alarm.signals_failed"] == 1
+
+
+# Flapping
+
+
+async def flap(bench: Bench, changes: int, *, first: int = 0) -> None:
+    for number in range(first, first + changes):
+        kind = RESTORE if number % 2 else ALARM
+        assert await bench.press(kind, code="R120" if number % 2 else "E120")
+
+
+async def test_flapping_panic_pages_once_and_is_told_as_a_count(
+    journal: GatedJournal,
+):
+    async with Bench(journal, WireEnd(), EAGER).running() as bench:
+        await flap(bench, 25)
+        await until(lambda: any(event.folded for event in bench.wire.events))
+        events = sorted(bench.wire.events, key=lambda one: one.seq)
+        assert [event.folded for event in events] == [0, 0, 0, 0, 0, 0, 20]
+        assert [event.category for event in events] == ["panic"] * 5 + ["trouble"] * 2
+        assert events[5].text.startswith("flapping: 5 changes")
+        assert len(bench.wire.pages) == 3
+        assert len(bench.desk.incidents()) == 1
+        rows = [row for row in await journal.events(0, 1e11) if row.kind == Kind.SIGNAL]
+        assert len(rows) == 27
+        await until(lambda: bench.desk.figures().folded == 20)
+        for _ in range(100):
+            if not await journal.standing(Kind.SIGNAL):
+                break
+            await asyncio.sleep(0.01)
+        assert await journal.standing(Kind.SIGNAL) == ()
+
+
+async def test_alarm_of_a_flapping_input_that_pages_is_told_by_itself(journal: GatedJournal):
+    async with Bench(journal, WireEnd(), EAGER).running() as bench:
+        await flap(bench, 6)
+        closing = (
+            action(bench.incident, "reset"),
+            action(bench.incident, "close", disposition="handled"),
+        )
+        for one in closing:
+            answer = await bench.desk.act(one)
+            assert answer is not None
+            assert answer.outcome == "applied"
+        await bench.press(ALARM)  # silent by itself, but it opens and pages
+        await until(lambda: len(bench.wire.pages) == 6)
+        await until(lambda: len([one for one in bench.wire.events if one.category == "panic"]) == 6)
+        await until(lambda: any(one.folded for one in bench.wire.events))
+        assert [one.folded for one in bench.wire.events if one.folded] == [1]
+
+
+async def test_restart_tells_one_by_one_what_was_not_counted_yet(journal: GatedJournal):
+    slow = replace(RULES, flapping=FlappingRule(changes=4, within=60.0, every=60.0))
+    async with Bench(journal, WireEnd(), slow).running() as before:
+        await flap(before, 10)
+        await until(lambda: len(before.wire.events) == 6)
+        await asyncio.sleep(0.1)  # until it is noted that they are out
+    async with Bench(journal, WireEnd(), slow).running() as bench:
+        await until(lambda: len(bench.wire.events) == 5)
+        assert [event.seq for event in bench.wire.events] == [7, 8, 9, 10, 11]
+
+
+async def test_drill_is_never_folded(journal: GatedJournal):
+    async with Bench(journal, WireEnd(), EAGER).running() as bench:
+        for number in range(20):
+            kind = RESTORE if number % 2 else ALARM
+            await bench.desk.press(NORTH_BUTTON.endpoint, kind, drill=True)
+        await until(lambda: len(bench.wire.events) == 20)
+        assert {event.folded for event in bench.wire.events} == {0}
+
+
+# What goes out first
+
+
+async def test_pages_and_alarm_events_overtake_a_backlog_of_troubles(journal: GatedJournal):
+    async with Bench(journal, WireEnd()).running() as bench:
+        bench.wire.answers.clear()
+        await asyncio.gather(*(trouble(bench, number) for number in range(300)))
+        await settled()
+        under_way = bench.wire.attempts
+        assert under_way <= 16
+        assert await bench.press()
+        assert bench.wire.attempts == under_way + 4  # three pages and the event
+        bench.wire.answers.set()
+        await until(lambda: len(bench.wire.events) == 301)
+
+
+# Figures
+
+
+async def test_figures_say_what_came_and_are_published_when_they_change(bench: Bench):
+    said: list[AlarmFigures] = []
+
+    class Link:
+        def set_retained(self, topic: str, payload: bytes) -> None:
+            assert topic == TOPICS.figures("zju1")
+            said.append(decode(AlarmFigures, payload))
+
+    gauges = Gauges("zju1", TOPICS, Link(), bench.desk.figures)
+    gauges.look()
+    gauges.look()
+    assert len(said) == 1
+    await bench.press()
+    await bench.press(RESTORE, code="R120")
+    await trouble(bench, 1)
+    gauges.look()
+    assert len(said) == 2
+    assert (said[1].signals, said[1].alarms_10min, said[1].standing, said[1].stale) == (3, 1, 1, 0)
+    assert said[1].busiest == {SOUTH_BUTTON.endpoint: 2, "receiver-1:9999/001": 1}
+    assert (said[1].flood, said[1].waiting, said[1].refused) == (False, 0, 0)

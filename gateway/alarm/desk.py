@@ -321,7 +321,7 @@ class Desk:
         before, self._rules = self._rules.sources, rules
         changed = [name for name, source in before.items() if rules.sources.get(name) != source]
         self.intake.shelving.reload(rules.sources)
-        self._take(self.intake.reload(changed, rules.flapping), now)
+        self._take(self.intake.reload(changed, rules.flapping, now), now)
         changes = self._docket.reload(rules, now)
         if changes:
             self._carry_out((), changes, now)

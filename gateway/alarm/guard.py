@@ -8,11 +8,12 @@ Rule 2. Hold: it counts once it has been in alarm for ``hold`` seconds; a restor
 Rule 3. Presses: it counts with the last of ``presses`` alarms in less than ``presses_within`` seconds. A
         hold, where there is one too, begins with that last press.
 Rule 4. Confirmation: what has passed the other guards is *unconfirmed* until an endpoint of
-        ``confirm_by`` is in alarm too, less than ``confirm_within`` seconds before or after it.
+        ``confirm_by`` is in alarm too, less than ``confirm_within`` seconds before or after it. A
+        touch of that one confirms nothing.
 Rule 5. What counts is raised anew, as the endpoint's own alarm, at the instant at which it counts.
 Rule 6. Every guard that began is told with its end, so that one that was running when the gateway
-        died can be found at the next start. It is raised then: nobody can say any more that it was
-        a chance touch.
+        died, or its endpoint was configured anew, can be found. It is raised then: nobody can say any
+        more that it was a chance touch.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Guards:
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
         self._in_alarm: dict[str, float] = {}
-        """When each endpoint that may confirm another was last seen in alarm."""
+        """When each endpoint that may confirm another was last seen in alarm, and was no touch."""
         self._due: list[tuple[float, str]] = []
 
     def see(self, sighting: Sighting, now: Moment) -> Guarded:
@@ -72,11 +73,13 @@ class Guards:
             return replace(self._restored(source.endpoint, sighting.contact), now=sighting)
         if sighting.signal is not SignalKind.ALARM or sighting.quiet:
             return Guarded(sighting)
-        self._in_alarm[source.endpoint] = now.elapsed
-        confirmed = self._confirm_others(source.endpoint, now)
         if not source.guard.guards or sighting.category == DURESS:
-            return replace(confirmed, now=sighting)
+            self._in_alarm[source.endpoint] = now.elapsed
+            return replace(self._confirm_others(source.endpoint, now), now=sighting)
         own = self._guarded(sighting, now)
+        if self._in_alarm.get(source.endpoint) != now.elapsed:
+            return own
+        confirmed = self._confirm_others(source.endpoint, now)
         return Guarded(
             own.now,
             (*own.raised, *confirmed.raised),
@@ -110,8 +113,9 @@ class Guards:
                 held = running.sighting.source
                 assert held is not None
                 passed = self._passed(running, f"held for {held.guard.hold:g} s", now)
-                raised += passed.raised
-                ended += passed.ended
+                confirmed = self._confirm_others(name, now)
+                raised += (*passed.raised, *confirmed.raised)
+                ended += (*passed.ended, *confirmed.ended)
             else:
                 del self._running[name]
                 ended.append(name)
@@ -120,7 +124,7 @@ class Guards:
     def left_over(self, sightings: Iterable[Sighting]) -> Guarded:
         """Guards that were running when the gateway died (rule 6)."""
         found = tuple(sightings)
-        text = "its guard was running when the gateway stopped"
+        text = "its guard was running when the gateway stopped or was configured anew"
         return Guarded(
             None,
             tuple(_counting(one, text) for one in found),
@@ -128,10 +132,10 @@ class Guards:
             tuple(one.subject for one in found),
         )
 
-    def forget(self, endpoints: Iterable[str]) -> tuple[str, ...]:
-        """These are no longer configured, or configured otherwise; the guards that this ends."""
-        ended = [name for name in endpoints if self._running.pop(name, None) is not None]
-        return tuple(ended)
+    def take(self, endpoints: Iterable[str]) -> tuple[Sighting, ...]:
+        """These are no longer configured, or configured otherwise: the newest alarms of their guards."""
+        found = (self._running.pop(name, None) for name in endpoints)
+        return tuple(running.sighting for running in found if running is not None)
 
     def _guarded(self, sighting: Sighting, now: Moment) -> Guarded:
         assert sighting.source is not None
@@ -174,6 +178,7 @@ class Guards:
         sighting = running.sighting
         assert sighting.source is not None
         name, guard = sighting.source.endpoint, sighting.source.guard
+        self._in_alarm[name] = now.elapsed
         if guard.confirm_by:
             other = next(
                 (

@@ -101,13 +101,14 @@ class Intake:
         guarded = self._guards.left_over(sightings)
         return self._taken(guarded, guarded.raised, now)
 
-    def reload(self, changed: Iterable[str], flapping: FlappingRule) -> Taken:
-        """``changed`` endpoints are gone, or configured otherwise; their guards end."""
+    def reload(self, changed: Iterable[str], flapping: FlappingRule, now: Moment) -> Taken:
+        """``changed`` endpoints are gone, or configured otherwise; guards that run there are raised."""
         gone = tuple(changed)
         self.flapping = flapping
         self._folding.reload(flapping)
         self._stuck.forget(gone)
-        return Taken(ended=self._guards.forget(gone), rows=self.shelving.take_rows())
+        guarded = self._guards.left_over(self._guards.take(gone))
+        return self._taken(guarded, guarded.raised, now)
 
     def _taken(self, guarded: Guarded, sightings: tuple[Sighting, ...], now: Moment) -> Taken:
         seen = tuple(self.shelving.see(one, now) for one in sightings)

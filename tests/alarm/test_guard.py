@@ -198,11 +198,33 @@ def test_guard_that_was_running_at_the_end_is_raised_at_the_next_start():
     assert done.ended == (NAME,)
 
 
-def test_endpoint_that_is_configured_otherwise_ends_its_guard():
+def test_guard_of_an_endpoint_that_is_configured_otherwise_ends_and_is_raised():
     world = World(hold=2.0)
     world.press()
-    assert world.guards.forget((NAME, "another")) == (NAME,)
+    taken = world.guards.take((NAME, "another"))
+    assert [one.subject for one in taken] == [NAME]
+    assert [one.category for one in Guards().left_over(taken).raised] == ["panic"]
     assert world.guards.deadline() is None
+
+
+def test_touch_of_the_other_input_confirms_nothing_until_it_counts():
+    world = World(confirm_by=("door",), confirm_within=30.0)
+    world.door = replace(world.door, guard=Guard(hold=2.0))
+    world.press()
+    world.at(1.0)
+    assert world.press(world.door) == "touch"
+    world.at(2.999)
+    assert world.raised == []
+    assert world.at(3.0).raised == [(3.0, NAME)]
+
+
+def test_two_inputs_that_confirm_each_other_both_count():
+    world = World(confirm_by=("door",), confirm_within=30.0)
+    world.door = replace(world.door, guard=Guard(confirm_by=(NAME,)))
+    assert world.press() == "unconfirmed"
+    world.at(5.0).press(world.door)
+    assert {subject for _, subject in world.said} == {NAME, "door"}
+    assert not world.begun
 
 
 @given(

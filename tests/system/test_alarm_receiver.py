@@ -287,6 +287,8 @@ def test_every_message_has_every_field_of_the_contract(world):
         if not one.payload or one.topic[0] == "talkgroup":
             continue
         match one.topic:
+            case ("gateway", _, "figures" | "journal" | "handover", *_):
+                continue  # added to the contract's, and tried where they are made
             case ("gateway", _, kind, *_):
                 pass
             case ("alarm", _):

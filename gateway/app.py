@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import fcntl
-import json
 import logging
 import os
 import signal
@@ -21,25 +20,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway import __version__
-from gateway.alarm.journal import Journal, Kind, Row
-from gateway.alarm.journal_keeper import JournalKeeper
+from gateway.alarm.journal import Journal
 from gateway.alarm.journal_room import Room
 from gateway.alarm.picture_store import PictureStore
+from gateway.alarm_gateway import AlarmGateway
 from gateway.alarm_side import AlarmSide
-from gateway.connections import Connections, RosterFeed, broker
+from gateway.connections import Connections, broker
 from gateway.control.server import ControlServer
-from gateway.endpoint_states import EndpointStates
 from gateway.errors import BaiyingError, ConfigError, StorageError
 from gateway.link.address import BrokerAddress
 from gateway.ops import collector
 from gateway.ops.clock import kernel_boot_id
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
-from gateway.pieces import retention_of
 from gateway.settings.difference import difference
 from gateway.settings.loader import Loaded, load
-from gateway.shared import Drivers, Shared
+from gateway.shared import Drivers
 from gateway.voice_side import VoiceSide
 
 _LOGGER = logging.getLogger(__name__)
@@ -94,58 +90,21 @@ class Gateway:
     async def _serve(self, journal: Journal, address: BrokerAddress) -> None:
         settings = self._settings
         links = Connections.make(settings, address)
-        links.control.announce_storage(stores=journal.fault is None)
-        journal.on_fault(lambda fault: links.control.announce_storage(stores=fault is None))
-        # On record; and the log's first, slower fsync is not the first press's.
-        body = json.dumps({"version": __version__}).encode()
-        journal.append_soon([Row(Kind.STARTED, links.boot, body)])
-        roster = RosterFeed(links)
-        shared = Shared(
-            gateway=settings.gateway,
-            boot=links.boot,
-            kernel_boot=kernel_boot_id(),
-            topics=links.topics,
-            control=links.control,
-            clock=links.clock,
-            new_id=links.new_id,
-            counters=links.counters,
-            states=EndpointStates(
-                settings.gateway, links.topics, links.control, links.clock, roster.own_endpoint
-            ),
-            drivers=self._drivers,
-            data_dir=settings.data_dir,
-        )
-        voice = VoiceSide(shared, settings, links.voice, roster.roster, journal)
-        alarm = AlarmSide(shared, settings, journal, links.media, voice.incident)
-        roster.changed = voice.roster_changed
-        roster.has_endpoint = shared.states.__contains__
-        keeper = JournalKeeper(
-            settings.gateway,
-            links.topics,
-            links.control,
-            journal,
-            links.clock,
-            retention_of(settings),
-        )
+        base = AlarmGateway(settings, links, journal, self._drivers, kernel_boot_id())
+        shared, alarm = base.shared, base.alarm
+        voice = VoiceSide(shared, settings, links.voice, base.roster.roster, journal)
+        base.roster.changed = voice.roster_changed
+        base.incident_changed = voice.incident
         liveness = Liveness(self._notifier)
-        for name, endpoint in settings.endpoints.items():
-            shared.states.add(name, endpoint.kind, endpoint.site)
         try:
             async with asyncio.TaskGroup() as group:
                 await voice.start(group)
-                if alarm.handover.hands:
-                    # What standbys have taken over meanwhile is heard before it is taken up.
-                    links.start(group)
-                    await alarm.start(group)
-                else:
-                    await alarm.start(group)
-                    links.start(group)
+                await base.start(group)
                 server = ControlServer(
                     settings.data_dir / "control.sock",
                     {**alarm.handlers(), **voice.handlers()},
                 )
                 group.create_task(server.run(), name="control")
-                group.create_task(keeper.run(), name="journal")
                 group.create_task(liveness.run(), name="liveness")
                 group.create_task(_turn(liveness), name="turn")
                 stopping = group.create_task(self._stopping.wait(), name="stopping")
@@ -153,9 +112,9 @@ class Gateway:
                 # A device that never settles keeps `ready` back, but no stop.
                 await asyncio.wait({stopping, up}, return_when=asyncio.FIRST_COMPLETED)
                 up.cancel()
-                await self._until_stopped(group, stopping, shared, alarm, voice)
+                await self._until_stopped(group, stopping, base, voice)
                 self._notifier.stopping()
-                await _stop(group, links, alarm, voice, keeper)
+                await _stop(group, base, voice)
         except* _Stopped:
             counts = ", ".join(
                 f"{name} {count}" for name, count in links.counters.snapshot().items()
@@ -186,8 +145,7 @@ class Gateway:
         self,
         group: asyncio.TaskGroup,
         stopping: asyncio.Task[Any],
-        shared: Shared,
-        alarm: AlarmSide,
+        base: AlarmGateway,
         voice: VoiceSide,
     ) -> None:
         """Serve, and reload whenever asked to."""
@@ -198,12 +156,10 @@ class Gateway:
             if self._reload_wanted.is_set() and not self._stopping.is_set():
                 self._reload_wanted.clear()
                 self._notifier.reloading()
-                await self._reload(group, shared, alarm, voice)
+                await self._reload(group, base, voice)
                 self._notifier.ready("reloaded")
 
-    async def _reload(
-        self, group: asyncio.TaskGroup, shared: Shared, alarm: AlarmSide, voice: VoiceSide
-    ) -> None:
+    async def _reload(self, group: asyncio.TaskGroup, base: AlarmGateway, voice: VoiceSide) -> None:
         """Validate the whole file, then change only what differs; or keep the old and say why."""
         try:
             with collector.paused():
@@ -221,13 +177,9 @@ class Gateway:
         for key in changes.restart:
             _LOGGER.warning("reload: %s takes effect at the next start only", key)
         self._settings = after
-        for name in before.endpoints.keys() - after.endpoints.keys():
-            shared.states.remove(name)
-        for name, endpoint in after.endpoints.items():
-            shared.states.add(name, endpoint.kind, endpoint.site)
         try:
             await voice.reload(group, after)
-            await alarm.reload(group, after)
+            await base.reload(group, before, after)
         except BaiyingError as error:
             _LOGGER.error("reload: %s; go back by mending the file and reloading again", error)
             return
@@ -238,19 +190,11 @@ class _Stopped(Exception):
     """Ends the services' TaskGroup from inside."""
 
 
-async def _stop(
-    group: asyncio.TaskGroup,
-    links: Connections,
-    alarm: AlarmSide,
-    voice: VoiceSide,
-    keeper: JournalKeeper,
-) -> None:
+async def _stop(group: asyncio.TaskGroup, base: AlarmGateway, voice: VoiceSide) -> None:
     _LOGGER.info("stopping")
-    links.control.announce_stopping()
+    base.links.control.announce_stopping()
     await voice.stop()
-    await alarm.stop()
-    keeper.tell()
-    await links.stop()
+    await base.stop()
     del group
     raise _Stopped
 

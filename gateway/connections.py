@@ -69,8 +69,8 @@ class Connections:
             ControlLink(
                 name, address, presence=presence, counters=counters, clock=clock, jitter=jitter
             ),
-            VoiceLink(name, address, counters=counters),
-            MediaLink(name, address, counters=counters),
+            VoiceLink(name, address, counters=counters, jitter=jitter),
+            MediaLink(name, address, counters=counters, clock=clock, jitter=jitter),
             asyncio.Event(),
             [],
         )

@@ -182,7 +182,7 @@ def breaches(name: str, path: Path) -> list[str]:
             "gateway.cli",
             "gateway.app",
             "gateway.connections",
-            "gateway.core",
+            "gateway.alarm_gateway",
             "gateway.alarm_side",
             "gateway.voice_side",
             "gateway.pieces",

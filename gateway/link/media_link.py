@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 from gateway.link.address import BrokerAddress
 from gateway.link.dial import Profile
 from gateway.link.session import ControlLink
+from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 
 MEDIA_PROFILE = Profile(keep_alive=30, path_timeout=15.0, max_packet_bytes=(512 + 8) * 1024)
@@ -15,6 +19,19 @@ class MediaLink(ControlLink):
     """The MQTT client ``<name>.media``: QoS 1, without presence. Used from the loop only."""
 
     def __init__(
-        self, name: str, address: BrokerAddress, *, counters: Counters | None = None
+        self,
+        name: str,
+        address: BrokerAddress,
+        *,
+        counters: Counters | None = None,
+        clock: SystemClock | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(f"{name}.media", address, counters=counters, profile=MEDIA_PROFILE)
+        super().__init__(
+            f"{name}.media",
+            address,
+            counters=counters,
+            profile=MEDIA_PROFILE,
+            clock=clock,
+            jitter=jitter,
+        )

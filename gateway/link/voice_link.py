@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 
 import mqtt5
@@ -43,6 +44,7 @@ class VoiceLink:
         *,
         counters: Counters | None = None,
         profile: Profile = VOICE_PROFILE,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._counters = counters or Counters()
         self._connection: Connection | None = None
@@ -58,6 +60,7 @@ class VoiceLink:
             up=self._up,
             down=self._down,
             writable=self._writable,
+            jitter=jitter,
         )
 
     @property

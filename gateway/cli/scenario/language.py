@@ -13,6 +13,7 @@ from typing import Any, get_args
 from gateway.cli.scenario.expectation import WITHIN as EXPECT_WITHIN
 from gateway.cli.scenario.expectation import Expect, Names, read_expect, read_never
 from gateway.cli.scenario.reader import Reader, clock
+from gateway.cli.scenario.world import Disk
 from gateway.errors import ConfigError, Problem
 from gateway.link.messages import Verdict
 from gateway.moment import parse_timestamp
@@ -50,6 +51,7 @@ _KEYS: Mapping[str, Collection[str]] = {
     "reload": ("with",),
     "broker": (),
     "clock": (),
+    "disk": ("via",),
     "presence": _PRESENCE_KEYS,
     "gone": (),
     "deaf": (),
@@ -111,9 +113,10 @@ class Scenario:
         """Why it cannot be run in real time; None where it can."""
         if self.start is not None:
             return "it says at what time it starts"
-        if any(step.verb == "clock" for step in self.steps):
+        verbs = {step.verb for step in self.steps}
+        if "clock" in verbs:
             return "it sets the clock"
-        return None
+        return "it breaks a disk" if "disk" in verbs else None
 
 
 def plain_text(value: Any) -> str:
@@ -361,6 +364,8 @@ class _Reading:
             return self._gateway_named(node, key, nothing)
         if verb == "broker":
             return reader.name(node, key, ("up", "down"), "broker state")
+        if verb == "disk":
+            return reader.name(node, key, get_args(Disk), "disk state")
         if verb == "clock":
             return self._clock_step(node, key)
         if verb in ("cancel", "reset"):

@@ -218,6 +218,10 @@ class _Player:
                 await self._world.reload(step.subject, *part.reloads[step.place.line])
             case "broker":
                 await self._world.broker(up=step.subject == "up")
+            case "disk":
+                via = details.get("via")
+                for name in self._scenario.gateways if via is None else (via,):
+                    self._world.disk(name, step.subject)
             case "clock":
                 self._world.set_clock(step.subject)
             case "presence":

@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from gateway.cli.scenario.language import Scenario
 from gateway.cli.scenario.player import Outcome, play
 from gateway.cli.scenario.real_net import RealBroker, Way
-from gateway.cli.scenario.world import Answered
+from gateway.cli.scenario.world import Answered, Disk
 from gateway.control.protocol import JSON, Frame, FrameReader
 from gateway.errors import BaiyingError, ConfigError, Problem
 from gateway.ops.ids import new_id
@@ -132,6 +132,9 @@ class RealWorld:
 
     def set_clock(self, seconds: float) -> None:
         raise BaiyingError(f"the clock of this machine is not set on by {seconds:g} s")
+
+    def disk(self, gateway: str, state: Disk) -> None:
+        raise BaiyingError(f"the disk of {gateway} is not made {state}")
 
     async def close(self) -> None:
         """End what still runs."""

@@ -13,21 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.alarm_side import AlarmSide
-from gateway.cli.scenario.virtual_journal import VirtualJournal
+from gateway.alarm_gateway import AlarmGateway
+from gateway.cli.scenario.virtual_journal import VirtualDisk, VirtualJournal
 from gateway.cli.scenario.virtual_time import VirtualClock, VirtualIds
-from gateway.connections import Connections, RosterFeed
+from gateway.cli.scenario.world import Disk
+from gateway.connections import Connections
 from gateway.control.protocol import Frame
 from gateway.control.server import Handler, Session
-from gateway.endpoint_states import EndpointStates
 from gateway.errors import DriverIOError
 from gateway.link.address import BrokerAddress
 from gateway.ports import SignalSink
 from gateway.settings.model import Settings
-from gateway.shared import Drivers, Shared
+from gateway.shared import Drivers
 
 KERNEL_BOOT = "00000000-0000-4000-8000-000000000001"
 """The virtual machine is never booted again."""
+
+BROKER_PATIENCE = 2.0
+"""Seconds that a start waits for the broker (contract, section 5)."""
 
 _JITTER = 0.0
 """Links try again after the shortest pause: what is drawn at random would differ between runs."""
@@ -53,6 +56,7 @@ class VirtualGateway:
         self._folder = machine.folder / settings.gateway
         self._run: _Run | None = None
         self._dead: list[_Run] = []
+        self._disk = VirtualDisk()
 
     @property
     def running(self) -> bool:
@@ -65,9 +69,13 @@ class VirtualGateway:
             StorageError: its journal cannot be read.
         """
         assert self._run is None, "it runs"
-        run = _Run(self.settings, self.port, self._machine, self._folder)
+        run = _Run(self.settings, self.port, self._machine, self._folder, self._disk)
         self._run = run
         await run.start()
+
+    def disk(self, state: Disk) -> None:
+        """How its disk is from now on, over restarts too."""
+        self._disk.state = state
 
     def kill(self) -> None:
         """As ``kill -9``: nothing of it happens any more. Its connections must be silenced first."""
@@ -90,52 +98,33 @@ class VirtualGateway:
 
     async def reload(self, settings: Settings) -> None:
         """As SIGHUP, after the file was changed."""
-        self.settings = settings.model_copy(update={"data_dir": self._folder})
+        self.settings = settings
         if self._run is not None:
-            await self._run.reload(settings)
+            await self._run.reload(settings.model_copy(update={"data_dir": self._folder}))
 
     def handler(self, op: str) -> Handler | None:
         """What answers a request; None where it does not run or does not know it."""
-        return None if self._run is None else self._run.alarm.handlers().get(op)
+        return None if self._run is None else self._run.handler(op)
 
 
 class _Run:
     """One run of one gateway, as `gateway.app` composes it."""
 
-    def __init__(self, settings: Settings, port: int, machine: Machine, folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, port: int, machine: Machine, folder: Path, disk: VirtualDisk
+    ) -> None:
         clock = machine.clock
-        self.journal = VirtualJournal(folder / "journal.db", lambda: clock.now().wall)
-        self._settings = settings
+        self.journal = VirtualJournal(folder / "journal.db", lambda: clock.now().wall, disk)
+        self._settings = settings.model_copy(update={"data_dir": folder})
         self._links = Connections.make(
-            settings,
+            self._settings,
             BrokerAddress(host="127.0.0.1", port=port),
             clock=clock,
             new_id=machine.new_id,
             jitter=lambda: _JITTER,
         )
-        self._roster = RosterFeed(self._links)
-        self._states = EndpointStates(
-            settings.gateway,
-            self._links.topics,
-            self._links.control,
-            clock,
-            self._roster.own_endpoint,
-        )
-        shared = Shared(
-            gateway=settings.gateway,
-            boot=self._links.boot,
-            kernel_boot=KERNEL_BOOT,
-            topics=self._links.topics,
-            control=self._links.control,
-            clock=clock,
-            new_id=machine.new_id,
-            counters=self._links.counters,
-            states=self._states,
-            drivers=_Devices(machine.drivers),
-            data_dir=folder,
-        )
-        self.alarm = AlarmSide(shared, settings, self.journal, self._links.media, lambda _: None)
-        self._roster.has_endpoint = self._states.__contains__
+        self._drivers = _Devices(machine.drivers)
+        self._base: AlarmGateway | None = None
         self._group: asyncio.TaskGroup | None = None
         self._ready = asyncio.Event()
         self._over = asyncio.Event()
@@ -163,44 +152,35 @@ class _Run:
 
     async def stop(self) -> None:
         self._links.control.announce_stopping()
-        await self.alarm.stop()
-        await self._links.stop()
+        await self._running.stop()
         await self.end()
 
     async def reload(self, settings: Settings) -> None:
         before, self._settings = self._settings, settings
-        for name in before.endpoints.keys() - settings.endpoints.keys():
-            self._states.remove(name)
-        self._show(settings)
         assert self._group is not None
-        await self.alarm.reload(self._group, settings)
+        await self._running.reload(self._group, before, settings)
+
+    def handler(self, op: str) -> Handler | None:
+        return None if self._base is None else self._base.alarm.handlers().get(op)
+
+    @property
+    def _running(self) -> AlarmGateway:
+        assert self._base is not None, "start comes first"
+        return self._base
 
     async def _serve(self) -> None:
         async with self.journal, asyncio.TaskGroup() as group:
             self._group = group
-            self._show(self._settings)
-            if self.alarm.handover.hands:  # as `gateway.app` does
-                self._connect(group)
-                await self.alarm.start(group)
-            else:
-                await self.alarm.start(group)
-                self._connect(group)
-            await self.alarm.settled()
+            base = self._base = AlarmGateway(
+                self._settings, self._links, self.journal, self._drivers, KERNEL_BOOT
+            )
+            await base.start(group)
+            await base.alarm.settled()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(BROKER_PATIENCE):
                     await self._links.reached.wait()
             self._ready.set()
             await self._over.wait()
-
-    def _connect(self, group: asyncio.TaskGroup) -> None:
-        links = self._links
-        for link, name in ((links.control, "control"), (links.media, "media")):
-            links.tasks.append(group.create_task(link.run(), name=name))
-
-    def _show(self, settings: Settings) -> None:
-        for name, endpoint in settings.endpoints.items():
-            self._states.add(name, endpoint.kind, endpoint.site)
-            self._states.tuned(name, None, ())
 
 
 class _Devices:

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.alarm.journal import Journal
 from gateway.alarm.journal_room import NoRoom
-from gateway.alarm.journal_writer import Unit, Writer
+from gateway.alarm.journal_writer import Settle, Unit, Writer
+from gateway.cli.scenario.world import Disk
+from gateway.errors import StorageError
 
 COMMIT = 0.002
 """Seconds that a commit takes; a good disk is faster, a bad one slower."""
 
 
+@dataclass(slots=True)
+class VirtualDisk:
+    """What a gateway's journal stands on."""
+
+    state: Disk = "well"
+
+
 class _Writer(Writer):
     """Commits what was put, all at once, `COMMIT` seconds later; no thread is started."""
 
-    def start(self) -> None:
+    def __init__(self, path: Path, synchronous: str, settle: Settle, disk: VirtualDisk) -> None:
+        super().__init__(path, synchronous, NoRoom(), lambda _: None, settle)
         self._loop = asyncio.get_running_loop()
+        self._disk = disk
         self._put: list[Unit] = []
         self._dead = False
+
+    def start(self) -> None:
         self._open()
-        self._opened(None)
 
     def put(self, unit: Unit) -> None:
         if not self._put:
@@ -31,34 +44,45 @@ class _Writer(Writer):
 
     def stop(self, timeout: float) -> bool:
         del timeout
-        if not self._dead:
+        answers = self._disk.state != "stalled"
+        if answers:
             self._store()
         self._close()
         self._lock.release()
-        return True
+        return answers
 
     def kill(self) -> None:
         """What was not committed never will be."""
         self._dead = True
 
     def _store(self) -> None:
+        if self._dead or not self._put:
+            return
+        if self._disk.state == "stalled":  # the call hangs; it ends once the disk answers again
+            self._loop.call_later(COMMIT, self._store)
+            return
         units, self._put = self._put, []
-        if units and not self._dead:
+        if self._disk.state == "full":
+            self._settle(units, [], StorageError(f"journal {self._path}: the disk is full"))
+        else:
             self._commit(units)
 
 
 class VirtualJournal(Journal):
-    """A `Journal` without a thread, on a disk that loses nothing and takes `COMMIT` seconds."""
+    """A `Journal` without a thread, on a disk that is as a scenario says and forgets nothing."""
 
     SYNCHRONOUS = "OFF"
 
-    def __init__(self, path: Path, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, wall: Callable[[], float], disk: VirtualDisk | None = None
+    ) -> None:
         super().__init__(path, wall=wall)
+        self._disk = disk or VirtualDisk()
         self._dead = False
 
     async def open(self) -> None:
-        """As `Journal.open`; there is no disk that could be slow."""
-        self._writer = _Writer(self.path, self.SYNCHRONOUS, NoRoom(), lambda _: None, self._settle)
+        """As `Journal.open`, but that a broken disk is noticed only by what is to be stored."""
+        self._writer = _Writer(self.path, self.SYNCHRONOUS, self._settle, self._disk)
         self._writer.start()
 
     def kill(self) -> None:

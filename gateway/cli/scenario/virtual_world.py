@@ -16,7 +16,7 @@ from gateway.cli.scenario.player import Outcome, play
 from gateway.cli.scenario.virtual_gateway import Machine, VirtualGateway, VirtualSession
 from gateway.cli.scenario.virtual_net import VirtualNetwork
 from gateway.cli.scenario.virtual_time import START_WALL, VirtualClock, VirtualIds, VirtualLoop
-from gateway.cli.scenario.world import Answered
+from gateway.cli.scenario.world import Answered, Disk
 from gateway.errors import BaiyingError
 from gateway.settings.document import Mapping as Tree
 from gateway.settings.model import Settings
@@ -135,6 +135,9 @@ class VirtualWorld:
             self._net.broker_up()
         else:
             self._net.broker_down()
+
+    def disk(self, gateway: str, state: Disk) -> None:
+        self._gateways[gateway].disk(state)
 
     def set_clock(self, seconds: float) -> None:
         self._clock.step(seconds)

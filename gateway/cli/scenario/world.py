@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway.settings.document import Mapping as Tree
 from gateway.settings.model import Settings
@@ -17,6 +17,10 @@ class Answered:
     result: Any = None
     error: str | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
+
+
+Disk = Literal["well", "full", "stalled"]
+"""How a gateway's disk is: it stores, refuses to, or does not answer."""
 
 
 class Request(Protocol):
@@ -62,6 +66,9 @@ class World(Protocol):
     async def mend(self, gateway: str) -> None: ...
     async def broker(self, *, up: bool) -> None:
         """Kill the broker, which keeps nothing, or start it."""
+
+    def disk(self, gateway: str, state: Disk) -> None:
+        """What becomes of what a gateway stores from now on."""
 
     def set_clock(self, seconds: float) -> None:
         """Set every wall clock on, or back."""

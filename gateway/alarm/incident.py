@@ -296,7 +296,7 @@ class Incident:
     def pass_on(self, declined: str, now: Moment) -> None:
         """``declined`` cannot come: call the next one (rule 13)."""
         record = self._record
-        if not record.case.steps:
+        if not record.case.steps or record.state not in (State.OPEN, State.ANSWERED):
             return
         called = self._called()
         choice = self._chooser.instead(record.case, record.level - 1, declined, called, now)

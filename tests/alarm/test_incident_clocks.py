@@ -303,3 +303,20 @@ def test_alarm_that_opens_it_again_asks_anew_whom_to_choose():
     chooser.cars = ("car-2", "car-3")
     assert set(groups_of(case.press())) == {POLICE, HOSPITAL, STREET, "car-2", "car-3"}
     assert case.progress("car-1") is Progress.STOOD_DOWN
+
+
+def test_decline_of_the_last_one_at_work_resolves_what_others_handled_and_calls_nobody():
+    class Next:
+        def choose(self, *_):
+            return Choice()
+
+        def instead(self, *_):
+            return Choice({"car-1": "patrol"})
+
+    case = Case()
+    case.incident = type(case.incident)(case.record, lambda: "page", Next())
+    case.do("en_route", HOSPITAL)
+    case.do("handled", POLICE)
+    assert groups_of(case.do("decline", HOSPITAL)) == []
+    assert case.state is State.RESOLVED
+    assert case.incident.deadline() is None

@@ -14,7 +14,7 @@ from gateway.alarm.actions import Outcome
 from gateway.alarm.contact import Contact
 from gateway.alarm.incident import Effects
 from gateway.alarm.record import STANDING, WORKING, IncidentRecord, Progress, State
-from gateway.alarm.wire import page_of, state_of
+from gateway.alarm.wire import pages_of, state_of
 from gateway.link.messages import Action, IncidentState, decode, encode
 from tests.alarm.alarm_world import ALLIANCE, GROUPS, PLAN, WHISTLE, action, counted_ids
 from tests.alarm.test_incident import Case
@@ -54,7 +54,7 @@ class IncidentLife(RuleBasedStateMachine):
             assert after.state in (State.OPEN, State.ANSWERED)
             assert (page.id in self.ids) == (page.sends > 1)
             self.ids.add(page.id)
-            encode(page_of(after, page, self.case.now.wall))
+            encode(*pages_of(after, (page,), self.case.now.wall))
         if before.state is State.CLOSED:
             ignored = {"seq": 0, "saved": self.case.now, "refused": None, "refusals": ()}
             assert msgspec.structs.replace(before, **ignored) == msgspec.structs.replace(

@@ -153,6 +153,7 @@ class AlarmSide:
             self.desk, self.desk.source_of, journal.append, shared.clock, self._show_shelf
         )
         shared.states.on_change(self._endpoint_changed)
+        shared.states.give_way(self.desk.busy)
         journal.on_fault(self._watch.storage)
         journal.on_fault(self._storage_changed)
         journal.on_fault(self._outputs.storage)

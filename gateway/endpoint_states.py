@@ -75,6 +75,10 @@ class EndpointStates:
     def __contains__(self, name: object) -> bool:
         return name in self._facts
 
+    def give_way(self, busy: Callable[[], bool]) -> None:
+        """What does not speak goes out slowly while ``busy()``."""
+        self._pace.busy = busy
+
     def add(self, name: str, kind: str, site: str) -> None:
         """An endpoint that there is from now on, or whose kind or site has changed."""
         facts = self._facts.setdefault(name, _Facts(kind, site))

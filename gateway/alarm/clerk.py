@@ -46,6 +46,9 @@ _LOGGER = logging.getLogger(__name__)
 STORE_PATIENCE = 0.5
 """Seconds that an alarm waits for the journal before it goes out as not stored (fault 10)."""
 
+BUSY = 8
+"""Decisions that wait for the disk at the same time; one button alone never gets there."""
+
 NOTE_PUBLISHED_AFTER = 0.05
 """Seconds for which published events are collected (rule 6)."""
 
@@ -161,6 +164,7 @@ class Clerk:
             counters,
             published=self._event_published,
             wanted=wanted,
+            busy=lambda: self.busy,
         )
         self._storage_failing = False
         self._tasks: asyncio.TaskGroup | None = None
@@ -181,6 +185,11 @@ class Clerk:
         """The incidents of which the newest state is not known to be stored; they are to be again."""
         unstored, self._unstored = self._unstored, {}
         return tuple(unstored)
+
+    @property
+    def busy(self) -> bool:
+        """Whether signals come in faster than one by one: what can wait had better wait."""
+        return self._storing >= BUSY
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks

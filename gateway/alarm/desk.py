@@ -342,6 +342,10 @@ class Desk:
                 return InputState.ALARM
         return self._board.state(endpoint)
 
+    def busy(self) -> bool:
+        """Whether signals come in faster than one by one."""
+        return self._clerk.busy
+
     def figures(self) -> AlarmFigures:
         """How busy this desk is."""
         now = self._clock.now()

@@ -73,7 +73,7 @@ class Dispatch:
     """The sending side of the desk of ``gateway``. Used from the event loop only.
 
     ``published`` is told each event's id that the broker has; ``wanted`` says of (incident, page)
-    whether that page is still to be sent.
+    whether that page is still to be sent; ``busy`` whether quiet events had better wait.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Dispatch:
         *,
         published: Callable[[str], None],
         wanted: Callable[[str, str], bool],
+        busy: Callable[[], bool],
     ) -> None:
         self._gateway = gateway
         self._topics = topics
@@ -104,7 +105,7 @@ class Dispatch:
         self._urgent_in_flight = 0
         self._quiet: RankedQueue[str] = RankedQueue()
         self._quiet_in_flight = 0
-        self._quiet_pace = Pace(self._send_quiet, EVENTS_IN_FLIGHT)
+        self._quiet_pace = Pace(self._send_quiet, EVENTS_IN_FLIGHT, busy)
         self._missed_events: dict[str, None] = {}
         self._pausing: asyncio.TimerHandle | None = None
 

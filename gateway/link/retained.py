@@ -50,6 +50,11 @@ class Retained:
         return len(self._values)
 
     @property
+    def waits(self) -> bool:
+        """Whether a value that is not bulk is unsent."""
+        return bool(self._unsent[False])
+
+    @property
     def bulk_waits(self) -> bool:
         """Whether a bulk value is unsent."""
         return bool(self._unsent[True])

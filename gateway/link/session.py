@@ -254,7 +254,11 @@ class ControlLink:
     def _flush(self) -> None:
         """Send unsent retained topics as far as rule 3 allows."""
         connection = self._connection
-        while connection is not None and self._retained_in_flight < _RETAINED_IN_FLIGHT:
+        while (
+            connection is not None
+            and self._retained.waits
+            and self._retained_in_flight < _RETAINED_IN_FLIGHT
+        ):
             now = self._clock.now().elapsed
             value = self._retained.take(now)
             if value is None:

@@ -1,6 +1,7 @@
 """Does what can wait a handful at a time, so that it never makes anything else wait.
 
-A loop that comes late to a timer is busy with something that matters more: then a handful is small.
+While somebody says that there is something that matters more, or the loop comes late to a timer, a
+handful is small.
 """
 
 from __future__ import annotations
@@ -12,27 +13,31 @@ PAUSE = 0.002
 """Seconds between two handfuls."""
 LATE = 0.004
 """Seconds; a loop with time for everything is not this late to a timer."""
-FEW = 4
-"""What a handful is divided by on a busy loop."""
+FEW = 8
+"""What a handful is divided by while the loop is busy."""
 
 
 class Pace:
     """Calls ``work(most)`` when asked to, and again as long as it says that there is more.
 
     ``most`` is how many things it may do; its answer is whether it would do more if it might.
-    Between two calls there is always a pause. Used from the event loop only.
+    ``busy`` says whether something matters more now. Between two calls there is always a pause.
+    Used from the event loop only.
     """
 
-    def __init__(self, work: Callable[[int], bool], handful: int) -> None:
+    def __init__(
+        self, work: Callable[[int], bool], handful: int, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self._work = work
         self._handful = handful
+        self.busy = busy
         self._wanted = False
         self._timer: asyncio.TimerHandle | None = None
 
     def go(self) -> None:
         """There is something to do: at once, or after the pause that is on."""
         if self._timer is None:
-            self._do(self._handful)
+            self._do(late=False)
         else:
             self._wanted = True
 
@@ -43,7 +48,9 @@ class Pace:
             self._timer.cancel()
             self._timer = None
 
-    def _do(self, most: int) -> None:
+    def _do(self, *, late: bool) -> None:
+        few = late or self.busy()
+        most = max(self._handful // FEW, 1) if few else self._handful
         loop = asyncio.get_running_loop()
         # Armed first: what is done may end up in `go` again.
         self._timer = loop.call_later(PAUSE, self._again, loop.time() + PAUSE)
@@ -54,5 +61,4 @@ class Pace:
         self._timer = None
         if self._wanted:
             self._wanted = False
-            late = asyncio.get_running_loop().time() - due > LATE
-            self._do(max(self._handful // FEW, 1) if late else self._handful)
+            self._do(late=asyncio.get_running_loop().time() - due > LATE)

@@ -37,7 +37,7 @@ from gateway.requests.drills import DrillRequests
 from gateway.requests.explain import ExplainRequests
 from gateway.requests.outputs import OutputRequests
 from gateway.requests.shelving import ShelvingRequests
-from gateway.requests.tests import ButtonTestRequests
+from gateway.requests.tests import Buttons, ButtonTestRequests
 from gateway.settings import facts, supervised
 from gateway.settings.chains import Chains
 from gateway.settings.drivers import DriverChoice
@@ -147,7 +147,7 @@ class AlarmSide:
         )
         self._outputs = Outputs(gateway, shared.clock, self._output_fault)
         self._tests = ButtonTestRequests(
-            self.desk, lambda: self._settings, shared.clock, journal.standing
+            self.desk, lambda: buttons_of(self._settings), shared.clock, journal.standing
         )
         self._shelving = ShelvingRequests(
             self.desk, self.desk.source_of, journal.append, shared.clock, self._show_shelf
@@ -441,6 +441,13 @@ def watching_of(settings: Settings) -> Watching:
         positions=any(
             level.nearest is not None for plan in settings.plans.values() for level in plan.levels
         ),
+    )
+
+
+def buttons_of(settings: Settings) -> Buttons:
+    """What walk tests and the list of tests need of the settings."""
+    return Buttons(
+        settings.sites.keys(), facts.sources_of(settings), supervised.due_within(settings)
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from gateway.alarm.clerk import Raised
 from gateway.alarm.contact import InputState
 from gateway.alarm.desk import Desk
 from gateway.alarm.journal_rows import Kind
+from gateway.alarm.plan import SourceFacts
 from gateway.alarm.testing import read, standings
 from gateway.alarm.walk import LONGEST, Walk
 from gateway.control.server import Handler, RequestError, Session, WrongCall
@@ -18,11 +20,21 @@ from gateway.errors import StorageError
 from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
 from gateway.requests.words import number_of
-from gateway.settings.model import Settings
-from gateway.settings.supervised import due_within
 
 USUAL = 600.0
 """Seconds of a walk test that says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """What there is to be tested: all sites and endpoints of the gateway.
+
+    ``due_within`` has the seconds within which each that raises is to be tested; None: never.
+    """
+
+    sites: Collection[str]
+    sources: Mapping[str, SourceFacts]
+    due_within: Mapping[str, float | None]
 
 
 class ButtonTestRequests:
@@ -31,12 +43,12 @@ class ButtonTestRequests:
     def __init__(
         self,
         desk: Desk,
-        settings: Callable[[], Settings],
+        buttons: Callable[[], Buttons],
         clock: SystemClock,
         last_tests: Callable[[Kind], Any],
     ) -> None:
         self._desk = desk
-        self._settings = settings
+        self._buttons = buttons
         self._clock = clock
         self._standing = last_tests
         self._seen: asyncio.Queue[Raised | None] | None = None
@@ -120,19 +132,19 @@ class ButtonTestRequests:
 
     def _chosen(self, request: dict[str, Any]) -> tuple[set[str], dict[str, str]]:
         """Whom the walk goes to, and whom of those that were named it does not, with why."""
-        settings = self._settings()
+        buttons = self._buttons()
         site, named = request.get("site"), request.get("endpoints") or []
-        if site is not None and site not in settings.sites:
+        if site is not None and site not in buttons.sites:
             raise WrongCall(f"this gateway knows no site {site!r}")
         for name in named:
-            if name not in settings.endpoints:
+            if name not in buttons.sources:
                 raise WrongCall(f"this gateway has no endpoint {name!r}")
-            if settings.endpoints[name].input is None:
+            if buttons.sources[name].input is None:
                 raise WrongCall(f"{name} has no input: there is nothing to press")
         chosen, left_out = set(), {}
-        for name in named or settings.endpoints:
-            endpoint = settings.endpoints[name]
-            if endpoint.input is None or (site is not None and endpoint.site != site):
+        for name in named or buttons.sources:
+            source = buttons.sources[name]
+            if source.input is None or (site is not None and source.site != site):
                 continue
             if self._desk.input_state(name) is InputState.ALARM:
                 left_out[name] = "is in alarm, so that its next press is real"
@@ -146,11 +158,11 @@ class ButtonTestRequests:
         except StorageError as error:
             raise RequestError(f"the journal cannot be read: {error}") from error
         now = self._clock.now().wall
-        settings = self._settings()
+        buttons = self._buttons()
         return [
             {
                 "endpoint": one.endpoint,
-                "site": settings.endpoints[one.endpoint].site,
+                "site": buttons.sources[one.endpoint].site,
                 "tested": None if one.last is None else timestamp(one.last.time),
                 "walk": one.last is not None and one.last.walk,
                 "by": None if one.last is None else one.last.by,
@@ -158,7 +170,7 @@ class ButtonTestRequests:
                 "every_days": None if one.within is None else one.within / 86_400,
                 "overdue": one.overdue,
             }
-            for one in standings(due_within(settings), last, now)
+            for one in standings(buttons.due_within, last, now)
             if one.overdue or not request.get("overdue")
         ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,21 +12,18 @@ from gateway.alarm.journal_rows import Kind
 from gateway.control.server import RequestError, WrongCall
 from gateway.ports import SignalKind
 from gateway.requests.shelving import ShelvingRequests
-from gateway.requests.tests import ButtonTestRequests
+from gateway.requests.tests import Buttons, ButtonTestRequests
 from tests.alarm.alarm_world import SOURCES
 from tests.alarm.desk_world import Bench, WireEnd, until
 
 BUTTON, OTHER = "south-gate-button", "north-gate-button"
 
 
-def settings(every_days=30.0):
-    """As much of the settings as tests ask for."""
-    endpoints = {
-        name: SimpleNamespace(input=source.input, site=source.site, test_every_days=None)
-        for name, source in SOURCES.items()
-    }
-    testing = SimpleNamespace(every_days=every_days)
-    return SimpleNamespace(endpoints=endpoints, sites={"zju1": None}, testing=testing)
+def buttons(every_days=30.0):
+    """What there is to be tested."""
+    raising = [name for name, source in SOURCES.items() if source.input is not None]
+    within = None if every_days is None else every_days * 86_400
+    return Buttons({"zju1"}, SOURCES, dict.fromkeys(raising, within))
 
 
 class Caller:
@@ -54,7 +50,7 @@ class Place:
         self.bench = Bench(journal, WireEnd())
         self.shown = []
         self.tests = ButtonTestRequests(
-            self.bench.desk, settings, self.bench.clock, journal.standing
+            self.bench.desk, buttons, self.bench.clock, journal.standing
         )
         self.shelves = ShelvingRequests(
             self.bench.desk,

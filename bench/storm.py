@@ -84,7 +84,7 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(asyncio.CancelledError):
             await pressing
         peak = _peak_mb(gateway.pid)
-        seen = [one for one in _read(log)]
+        seen = list(_read(log))
         stopped = _counts(folder / "g.log")
     floor = _bare_commits(folder, result)
     return _results(result, seen, stored_cpu, whole_cpu, peak, floor, stopped)
@@ -314,7 +314,7 @@ async def _all_there(log: Path) -> None:
     size = -1
     for _ in range(int(PATIENCE / 2)):
         await asyncio.sleep(2)
-        events = log.read_bytes().count(b" baiying/alarm/")
+        events = (await asyncio.to_thread(log.read_bytes)).count(b" baiying/alarm/")
         if events >= SITES * (PANICS + TROUBLES) and events - size < 60:
             return
         size = events

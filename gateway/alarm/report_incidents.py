@@ -65,9 +65,9 @@ class IncidentFigures:
         return self.category not in QUIET_CATEGORIES
 
     def took(self, stage: str) -> float | None:
-        """Seconds from the raising to ``stage``."""
+        """Seconds from the raising to ``stage``; 0 for what was so far already when it was merged in."""
         at = self.times.get(stage)
-        return None if at is None else at - self.raised
+        return None if at is None else max(at - self.raised, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

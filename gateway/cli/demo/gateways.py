@@ -58,22 +58,22 @@ class GatewayProcess:
             process.kill()
             await process.wait()
 
-    async def ready(self) -> None:
-        """Wait for the line with the word ``ready``.
+    async def ready(self, within: float = READY_WITHIN) -> None:
+        """Wait for the line with the word ``ready``, at most ``within`` seconds.
 
         Raises:
             BaiyingError: the gateway ended, or did not get ready in time; with its last words.
         """
         assert self._process is not None
         try:
-            async with asyncio.timeout(READY_WITHIN):
+            async with asyncio.timeout(within):
                 while " ready" not in self._said():
                     if self._process.returncode is not None:
                         raise BaiyingError(f"gateway {self.name} ended:\n{self._said()[-2000:]}")
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise BaiyingError(
-                f"gateway {self.name} was not ready within {READY_WITHIN:.0f} s:\n{self._said()[-2000:]}"
+                f"gateway {self.name} was not ready within {within:.0f} s:\n{self._said()[-2000:]}"
             ) from None
 
     async def command(self, *words: str) -> int:

@@ -61,11 +61,12 @@ def contents(district: District) -> Iterator[tuple[str, str]]:
         yield f"gateways/{name}.yaml", _gateway(name, devices[name], served[name])
 
 
-def broker(address: str) -> str:
+def broker(address: str, password_file: Path | None = None) -> str:
     """The file that says where the broker of the whole district is."""
-    return (
-        f"# Where the broker of the whole district is.\nmqtt: {{broker: {json.dumps(address)}}}\n"
-    )
+    facts = {"broker": json.dumps(address)}
+    if password_file is not None:
+        facts["password_file"] = json.dumps(str(password_file), ensure_ascii=False)
+    return f"# Where the broker of the whole district is.\nmqtt: {_flow(facts)}\n"
 
 
 def receivers(district: District) -> dict[str, str]:

@@ -80,6 +80,17 @@ def test_waiting_for_what_no_timer_brings_is_an_error_and_no_hang():
         run(wait)
 
 
+def test_instant_that_never_ends_is_an_error_and_no_hang(monkeypatch):
+    monkeypatch.setattr("gateway.cli.scenario.virtual_time.MOST_TURNS", 1000)
+
+    async def spin(loop, _):
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="time stands still"):
+        run(spin)
+
+
 def test_wall_clock_can_be_set_and_timers_do_not_notice():
     async def main(loop, _):
         clock = VirtualClock(loop)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from drivers import registry
 from gateway.cli.scenario import real_world, virtual_world
-from gateway.cli.scenario.language import Scenario, load
+from gateway.cli.scenario.language import load
 from gateway.cli.scenario.player import Outcome
+from gateway.cli.scenario.vocabulary import Scenario
 from gateway.errors import ConfigError
 
 

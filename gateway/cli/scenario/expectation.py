@@ -38,6 +38,7 @@ KEYS = (
     "no_events",
     "endpoints",
     "gateways",
+    "outputs",
     "messages",
     "answer",
     "since",
@@ -55,6 +56,8 @@ class Names:
     endpoints: Collection[str]
     groups: Collection[str]
     sites: Collection[str]
+    lines: Collection[str] = ()
+    """Lines of outputs, each as ``OUTPUT/LINE``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ class Expect:
     no_events: tuple[Match, ...] = ()
     endpoints: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     gateways: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, bool] = dataclasses.field(default_factory=dict)
     messages: tuple[Match, ...] = ()
     answer: Any = None
     since: float | None = None
@@ -132,6 +136,7 @@ def read_expect(reader: Reader, node: Node, key: str, names: Names, now: float) 
             "no_events": read.events,
             "endpoints": read.endpoints,
             "gateways": read.gateways,
+            "outputs": read.outputs,
             "messages": read.messages,
             "answer": lambda one, _: plain(one),
             "since": lambda one, at: reader.at(one, at, now),
@@ -237,6 +242,12 @@ class _Read:
 
     def endpoints(self, node: Node, key: str) -> dict[str, dict[str, Any]]:
         return self._named(node, key, self._names.endpoints, _ENDPOINT, "input")
+
+    def outputs(self, node: Node, key: str) -> dict[str, bool]:
+        tree = self._reader.mapping(node, key, self._names.lines)
+        if tree is None:
+            return {}
+        return self._reader.each(tree, key, dict.fromkeys(tree.entries, self._reader.truth))
 
     def gateways(self, node: Node, key: str) -> dict[str, dict[str, Any]]:
         return self._named(node, key, self._names.gateways, _STATUS, "state")

@@ -43,6 +43,9 @@ def misses(expect: Expect, seen: Seen, since: int) -> Iterator[str]:
         yield from _retained(seen, ("gateway", "+", "endpoint", name), wanted, f"endpoint {name}")
     for name, wanted in expect.gateways.items():
         yield from _retained(seen, ("gateway", name, "status"), wanted, f"gateway {name}")
+    for line, on in expect.outputs.items():
+        if (line in seen.lit) != on:
+            yield f"output {line}: expected {'on' if on else 'off'}"
     if expect.answer is not None:
         yield from differences(expect.answer, seen.answer, "answer")
 

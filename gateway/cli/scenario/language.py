@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from gateway.cli.scenario.expectation import WITHIN as EXPECT_WITHIN
-from gateway.cli.scenario.expectation import Expect, Names, read_expect, read_never
+from gateway.cli.scenario.expectation import Names, read_expect, read_never
 from gateway.cli.scenario.reader import Reader, clock
+from gateway.cli.scenario.vocabulary import (
+    GROUP_ACTIONS,
+    KEYS,
+    SIGNALS,
+    WORLD,
+    GatewayPart,
+    Scenario,
+    Step,
+)
 from gateway.cli.scenario.world import Disk
 from gateway.errors import ConfigError, Problem
 from gateway.link.messages import Verdict
@@ -25,103 +33,6 @@ from gateway.settings.include import read as read_config
 from gateway.settings.loader import examined
 from gateway.settings.model import Settings
 from gateway.shared import Drivers
-
-SIGNALS = frozenset(kind.value for kind in SignalKind) - {"cancel"}
-"""Verbs that are what an input sends; ``cancel`` is a person's, a panel's is ``signal: cancel``."""
-
-GROUP_ACTIONS = ("ack", "unack", "decline", "en_route", "on_scene", "handled")
-INCIDENT_ACTIONS = ("escalate", "cancel", "reset", "note", "close", "merge", "hand_over")
-ACTIONS = frozenset((*GROUP_ACTIONS, *INCIDENT_ACTIONS))
-WORLD = frozenset({"kill", "stop", "start", "cut", "mend", "reload"})
-"""Verbs whose value is a gateway."""
-
-_SIGNAL_KEYS = ("signal", "code", "zone", "drill", "by", "via", "times", "every", "stored")
-_RAISE_KEYS = (
-    "endpoint", "category", "code", "plan", "text", "drill", "covert", "by", "via", "refused",
-)  # fmt: skip
-_ACTION_KEYS = ("of", "by", "group", "note", "verdict", "refused", "via", "once")
-_PRESENCE_KEYS = ("groups", "on_duty", "position", "interval", "fix_age")
-
-_KEYS: Mapping[str, Collection[str]] = {
-    "press": _SIGNAL_KEYS,
-    **dict.fromkeys(SIGNALS, _SIGNAL_KEYS),
-    "raise": _RAISE_KEYS,
-    **dict.fromkeys(ACTIONS, _ACTION_KEYS),
-    **dict.fromkeys(WORLD, ()),
-    "reload": ("with",),
-    "broker": (),
-    "clock": (),
-    "disk": ("via",),
-    "presence": _PRESENCE_KEYS,
-    "gone": (),
-    "deaf": (),
-    "hearing": (),
-    "request": ("with", "via", "refused", "name"),
-    "hang_up": (),
-    "expect": ("within",),
-    "never": ("for",),
-}
-"""Verb -> the keys that may stand beside it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing that is done or expected, ``at`` seconds from the start.
-
-    ``subject`` is the verb's value: an endpoint, a group, a gateway ...; ``details`` the keys beside
-    it; ``expect`` what an ``expect`` or a ``never`` looks for.
-    """
-
-    place: Place
-    at: float
-    verb: str
-    subject: Any = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    expect: Expect | None = None
-
-    def __str__(self) -> str:
-        if self.expect is not None:
-            return f"{self.verb} (line {self.place.line})"
-        subject = "" if self.subject is None else f" {plain_text(self.subject)}"
-        return f"{self.verb}{subject}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayPart:
-    """One gateway of a scenario: what is configured, and the tree that says so."""
-
-    name: str
-    tree: Tree
-    settings: Settings
-    reloads: dict[int, tuple[Tree, Settings]] = field(default_factory=dict)
-    """By the line of a ``reload`` what is configured from then on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One case. ``start`` is POSIX time; None: any time will do, also the real one."""
-
-    name: str
-    file: str
-    start: float | None
-    gateways: Mapping[str, GatewayPart]
-    deaf: frozenset[str]
-    steps: tuple[Step, ...]
-
-    @property
-    def virtual_only(self) -> str | None:
-        """Why it cannot be run in real time; None where it can."""
-        if self.start is not None:
-            return "it says at what time it starts"
-        verbs = {step.verb for step in self.steps}
-        if "clock" in verbs:
-            return "it sets the clock"
-        return "it breaks a disk" if "disk" in verbs else None
-
-
-def plain_text(value: Any) -> str:
-    """A step's subject for people."""
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def load(path: Path, drivers: Drivers) -> Scenario:
@@ -231,6 +142,7 @@ class _Reading:
             endpoints={name for one in settings for name in one.endpoints},
             groups={name for one in settings for name in one.groups},
             sites={name for one in settings for name in one.sites},
+            lines={line for one in settings for line in _lines_of(one)},
         )
 
     def _config(self, node: Node) -> Source:
@@ -278,7 +190,7 @@ class _Reading:
 
     def _step(self, tree: Tree, key: str, at: float) -> Step | None:
         given = [name for name in tree.entries if name != "at"]
-        verbs = [name for name in given if name in _KEYS]
+        verbs = [name for name in given if name in KEYS]
         if "note" in verbs and len(verbs) == 2:  # beside another action it is a detail
             verbs.remove("note")
         if "signal" in given and not verbs:
@@ -288,13 +200,13 @@ class _Reading:
             hint = ""
             if not verbs and given:
                 close = Reader()
-                close.mapping(Tree(tree.place, {given[0]: tree.entries[given[0]]}), key, _KEYS)
+                close.mapping(Tree(tree.place, {given[0]: tree.entries[given[0]]}), key, KEYS)
                 hint = close.problems[0].hint if close.problems else ""
             what = f"has more than one verb: {', '.join(verbs)}" if verbs else "has no verb"
             self.reader.problem(tree, key, what, hint)
             return None
         verb = verbs[0]
-        self.reader.mapping(tree, key, {"at", verb, *_KEYS[verb]})
+        self.reader.mapping(tree, key, {"at", verb, *KEYS[verb]})
         value = tree.entries[verb].node
         here = f"{key}.{verb}"
         details = self.reader.each(
@@ -422,6 +334,11 @@ class _Reading:
             return float(value[0]), float(value[1])
         self.reader.problem(node, key, "is no position", "write [30.2573, 120.1776]")
         return None
+
+
+def _lines_of(settings: Settings) -> Iterator[str]:
+    for name, choice in settings.outputs.items():
+        yield from (f"{name}/{line}" for line in getattr(choice.options, "lines", ()))
 
 
 def merged(one: Tree, other: Tree) -> Tree:

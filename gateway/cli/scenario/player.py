@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.cli.scenario import judge, laws
-from gateway.cli.scenario.language import GROUP_ACTIONS, INCIDENT_ACTIONS, Scenario, Step
 from gateway.cli.scenario.people import Deed, People
 from gateway.cli.scenario.reader import clock
 from gateway.cli.scenario.seen import Seen
+from gateway.cli.scenario.vocabulary import GROUP_ACTIONS, INCIDENT_ACTIONS, Scenario, Step
 from gateway.cli.scenario.world import Answered, Request, World
 from gateway.link.messages import IncidentState
 from gateway.link.topics import Topics
@@ -147,6 +147,7 @@ class _Player:
             expect = replace(expect, since=expect.since)
         while True:
             left = until - self._now()
+            self.seen.lit = self._world.lit()
             misses = list(judge.misses(expect, self.seen, self._mark))
             if left <= 0 or not (misses or expect.waits):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -17,9 +18,9 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from gateway.cli.scenario.language import Scenario
 from gateway.cli.scenario.player import Outcome, play
 from gateway.cli.scenario.real_net import RealBroker, Way
+from gateway.cli.scenario.vocabulary import Scenario
 from gateway.cli.scenario.world import Answered, Disk
 from gateway.control.protocol import JSON, Frame, FrameReader
 from gateway.errors import BaiyingError, ConfigError, Problem
@@ -34,6 +35,9 @@ _LOOK = 0.02
 """Seconds between looks into a gateway's log."""
 
 _LAST_WORDS = 2_000
+
+_SWITCHED = re.compile(r"output\[([^\]]+)\]: (\S+) (on|off)$", re.MULTILINE)
+"""How the virtual output logs what it does."""
 
 
 def run(scenario: Scenario) -> Outcome:
@@ -103,6 +107,9 @@ class RealWorld:
 
     def ask(self, gateway: str, op: str, fields: Mapping[str, Any]) -> _Request:
         return _Request(self._gateways[gateway].socket, op, fields)
+
+    def lit(self) -> frozenset[str]:
+        return frozenset(line for one in self._gateways.values() for line in one.lit())
 
     async def start(self, gateway: str) -> None:
         await self._gateways[gateway].start()
@@ -192,6 +199,13 @@ class _Process:
     @property
     def socket(self) -> Path:
         return self._data / "control.sock"
+
+    def lit(self) -> set[str]:
+        """The lines of its virtual outputs that are on, as its log has it."""
+        found: set[str] = set()
+        for output, line, on in _SWITCHED.findall(self._said() if self._log.exists() else ""):
+            (found.add if on == "on" else found.discard)(f"{output}/{line}")
+        return found
 
     async def start(self) -> None:
         """Returns once it says that it is ready.

@@ -63,6 +63,8 @@ class Seen:
     """The newest state of each, in the order in which they were first seen."""
     answer: Any = None
     """What the last request brought."""
+    lit: frozenset[str] = frozenset()
+    """The lines of outputs that are on, each as ``OUTPUT/LINE``."""
     _pages: set[str] = field(default_factory=set)
     _events: set[str] = field(default_factory=set)
 

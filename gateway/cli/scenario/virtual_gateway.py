@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class VirtualGateway:
     @property
     def running(self) -> bool:
         return self._run is not None
+
+    def lit(self) -> Iterator[str]:
+        """The lines that are on."""
+        if self._run is not None:
+            yield from self._run.devices.lit()
 
     async def start(self) -> None:
         """Returns once it is ready.
@@ -123,7 +128,7 @@ class _Run:
             new_id=machine.new_id,
             jitter=lambda: _JITTER,
         )
-        self._drivers = _Devices(machine.drivers)
+        self.devices = _Devices(machine.drivers)
         self._base: AlarmGateway | None = None
         self._group: asyncio.TaskGroup | None = None
         self._ready = asyncio.Event()
@@ -172,7 +177,7 @@ class _Run:
         async with self.journal, asyncio.TaskGroup() as group:
             self._group = group
             base = self._base = AlarmGateway(
-                self._settings, self._links, self.journal, self._drivers, KERNEL_BOOT
+                self._settings, self._links, self.journal, self.devices, KERNEL_BOOT
             )
             await base.start(group)
             await base.alarm.settled()
@@ -188,6 +193,11 @@ class _Devices:
 
     def __init__(self, drivers: Drivers) -> None:
         self._drivers = drivers
+        self._outputs: dict[str, Any] = {}
+
+    def lit(self) -> Iterator[str]:
+        for name, output in self._outputs.items():
+            yield from (f"{name}/{line}" for line in output.lit)
 
     def families(self) -> tuple[str, ...]:
         return self._drivers.families()
@@ -199,9 +209,22 @@ class _Devices:
         return self._drivers.options(family, name)
 
     def driver(self, family: str, name: str) -> type:
+        if family == "output":
+            return self._output()
         if name == "virtual":
             return self._drivers.driver(family, name)
         return _STAND_INS.get(family) or self._drivers.driver(family, name)
+
+    def _output(self) -> type:
+        """The virtual output, whatever is configured; each that is made is known."""
+        outputs = self._outputs
+
+        class Output(self._drivers.driver("output", "virtual")):  # type: ignore[misc]
+            def __init__(self, name: str, options: object) -> None:
+                super().__init__(name, options)
+                outputs[name] = self
+
+        return Output
 
 
 class _Input:

@@ -20,6 +20,9 @@ T = TypeVar("T")
 START_WALL = 1_795_485_600.0
 """POSIX time at which a scenario begins that does not say: 2026-11-24T10:00:00+08:00, a Tuesday."""
 
+MOST_TURNS = 200_000
+"""Turns of the loop in one instant; a storm of thousands of presses takes some thousand."""
+
 _UPTIME = 1_000.0
 """Seconds that the virtual machine has been up for at the start."""
 
@@ -44,12 +47,18 @@ class _Jumping(selectors.SelectSelector):
     def __init__(self, pass_time: Callable[[float], None]) -> None:
         super().__init__()
         self._pass_time = pass_time
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("a scenario waits for something that no timer brings")
         if timeout > 0:
+            self._turns = 0
             self._pass_time(timeout)
+        else:
+            self._turns += 1
+            if self._turns > MOST_TURNS:
+                raise RuntimeError("time stands still: something asks for another turn for ever")
         return []
 
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.scenario.language import GatewayPart, Scenario
 from gateway.cli.scenario.player import Outcome, play
 from gateway.cli.scenario.virtual_gateway import Machine, VirtualGateway, VirtualSession
 from gateway.cli.scenario.virtual_net import VirtualNetwork
 from gateway.cli.scenario.virtual_time import START_WALL, VirtualClock, VirtualIds, VirtualLoop
+from gateway.cli.scenario.vocabulary import GatewayPart, Scenario
 from gateway.cli.scenario.world import Answered, Disk
 from gateway.errors import BaiyingError
 from gateway.settings.document import Mapping as Tree
@@ -107,6 +107,9 @@ class VirtualWorld:
         request = _Request(self._gateways[gateway], op, fields)
         self._requests.setdefault(gateway, []).append(request)
         return request
+
+    def lit(self) -> frozenset[str]:
+        return frozenset(line for gateway in self._gateways.values() for line in gateway.lit())
 
     async def start(self, gateway: str) -> None:
         await self._gateways[gateway].start()

@@ -56,6 +56,9 @@ class World(Protocol):
     def ask(self, gateway: str, op: str, fields: Mapping[str, Any]) -> Request:
         """Ask a gateway, as the command line would."""
 
+    def lit(self) -> frozenset[str]:
+        """The lines of ``virtual`` outputs that are on, each as ``OUTPUT/LINE``."""
+
     async def start(self, gateway: str) -> None: ...
     async def stop(self, gateway: str) -> None: ...
     async def kill(self, gateway: str) -> None: ...

@@ -104,7 +104,8 @@ class EndpointStates:
 
     def input(self, name: str, state: InputName | None) -> None:
         """Its alarm input; None where it has none."""
-        if facts := self._facts.get(name):
+        facts = self._facts.get(name)
+        if facts is not None and facts.input != state:
             facts.input = state
             self._touch(name)
 

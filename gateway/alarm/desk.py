@@ -12,6 +12,7 @@ Rules (contract, section 2 "Alarms and incidents"):
 5. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
    that begins or ends is stored in the same unit, and one that was running at the end of the last run
    is raised at the start.
+6. In a storm the receipts of machines are taken together, a moment later; a person's word never.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ from gateway.ports import AlarmSignal, SignalKind
 
 _LOGGER = logging.getLogger(__name__)
 
+RECEIPTS_TOGETHER = 0.05
+"""Seconds for which machines' receipts are collected in a storm; a page is sent again after 1 s."""
 TICKS = 16
 """Incidents whose time has come that are looked at before the loop gets its turn."""
 OwnedElsewhere = Callable[[Sequence[IncidentRecord]], Awaitable[frozenset[str]]]
@@ -138,6 +141,8 @@ class Desk:
         )
         self._timer = DeadlineTimer(clock, self._expired)
         self._arming: asyncio.Handle | None = None
+        self._receipts: list[Action] = []
+        self._receiving: asyncio.TimerHandle | None = None
         self._ready = asyncio.Event()
 
     async def ready(self) -> None:
@@ -165,6 +170,8 @@ class Desk:
                 self._timer.cancel()
                 self._clerk.end()
                 self._reception.close()
+                if self._receiving is not None:
+                    self._receiving.cancel()
                 self._link.unsubscribe(self._topics.action("+", "+"), self._action_arrived)
 
     def signal(self, input_name: str, signal: AlarmSignal) -> asyncio.Future[bool]:
@@ -522,7 +529,23 @@ class Desk:
         if levels is None or levels[1] != action.incident:
             self._counters.add("alarm.actions_malformed")
             return
-        self.deliver(action)
+        if action.action == "receipt" and self._clerk.busy:
+            self._put_off(action)
+        else:
+            self.deliver(action)
+
+    def _put_off(self, receipt: Action) -> None:
+        """Rule 6: those of one incident, which come together, are then one change of it."""
+        self._receipts.append(receipt)
+        if self._receiving is None:
+            loop = asyncio.get_running_loop()
+            self._receiving = loop.call_later(RECEIPTS_TOGETHER, self._receive)
+
+    def _receive(self) -> None:
+        self._receiving = None
+        receipts, self._receipts = self._receipts, []
+        for receipt in receipts:
+            self.deliver(receipt)
 
     def _act(self, action: Action) -> tuple[Answer, asyncio.Future[Raised] | None] | None:
         now = self._clock.now()

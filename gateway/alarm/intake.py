@@ -111,5 +111,7 @@ class Intake:
         return self._taken(guarded, guarded.raised, now)
 
     def _taken(self, guarded: Guarded, sightings: tuple[Sighting, ...], now: Moment) -> Taken:
-        seen = tuple(self.shelving.see(one, now) for one in sightings)
+        seen = sightings
+        if len(self.shelving):
+            seen = tuple(self.shelving.see(one, now) for one in sightings)
         return Taken(seen, guarded.began, guarded.ended, self.shelving.take_rows())

@@ -94,6 +94,26 @@ async def test_receipts_of_one_turn_are_one_state_and_all_are_applied(bench: Ben
     assert {group.state for group in bench.wire.states[-1].groups.values()} == {"received"}
 
 
+async def test_receipts_that_come_in_a_storm_are_taken_together_a_moment_later(
+    bench: Bench, journal: GatedJournal
+):
+    await bench.press()
+    await until(lambda: len(bench.wire.pages) == 3)
+    journal.gate.clear()
+    troubles = [trouble(bench, number) for number in range(10)]
+    await settled()
+    for page in bench.wire.pages:
+        bench.wire.send(action(bench.incident, "receipt", page.group, page=page.id))
+        await settled()
+    bench.wire.send(action(bench.incident, "note", note="a person is heard at once"))
+    assert bench.state.notes
+    assert {group.state for group in bench.state.groups.values()} == {"paged"}
+    journal.gate.set()
+    await until(lambda: {one.state for one in bench.state.groups.values()} == {"received"})
+    assert all(await asyncio.gather(*troubles))
+    assert len(bench.wire.pages) == 3
+
+
 async def test_refusal_is_said_even_if_the_same_turn_changes_the_incident_again(bench: Bench):
     await bench.press()
     refused = action(bench.incident, "close")

@@ -41,6 +41,7 @@ from gateway.link.broker_files import (
 )
 from gateway.link.broker_process import check_port, end_orphans, follow, mosquitto
 from gateway.link.port_owner import command_of
+from gateway.ops.disk import DISK_FAILS
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -114,8 +115,9 @@ class EmbeddedBroker:
         _check(self._options)
         try:
             for folder in (self._folder, self._folder / "clients"):
-                folder.mkdir(parents=True, exist_ok=True)
-                folder.chmod(0o700)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if folder.stat().st_mode & 0o077:
+                    folder.chmod(0o700)
             self._users = self._known_users()
             salts = {name: secrets.token_bytes(12) for name in self._users}
             options = self._options
@@ -249,7 +251,13 @@ def _locked(path: Path) -> Iterator[None]:
     Raises:
         BrokerError: another gateway holds it.
     """
-    with path.open("a+", encoding="ascii") as lock:
+    try:
+        opened = path.open("a+", encoding="ascii")
+    except OSError as error:
+        if error.errno not in DISK_FAILS or not path.exists():
+            raise BrokerError(f"cannot lock the broker's folder: {error}") from error
+        opened = path.open(encoding="ascii")
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -257,17 +265,22 @@ def _locked(path: Path) -> Iterator[None]:
             holder = lock.read().strip()
             who = f"process {holder} ({command_of(int(holder))})" if holder.isdigit() else "another"
             raise BrokerError(f"{path.parent} is in use by {who}") from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        with contextlib.suppress(OSError):  # for people; the disk may be full
+            lock.truncate(0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
         yield
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a private file in one step."""
+    """Replace a private file in one step; on a full or failing disk an earlier run's will do."""
     new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    new.rename(path)
+    try:
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        new.rename(path)
+    except OSError as error:
+        if error.errno not in DISK_FAILS or not path.exists():
+            raise
+        _LOGGER.error("broker: %s stays as it was: %s", path, error.strerror)

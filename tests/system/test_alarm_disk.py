@@ -175,3 +175,26 @@ def test_a_start_on_a_disk_with_a_fault_raises_alarms_and_recovers(
             site.press("004", stored=True, since=site.console.mark)
         else:
             gateway.kill()  # its thread sits in the kernel
+
+
+@pytest.mark.parametrize("disk_is", ["full", "read-only"])
+def test_a_start_with_the_embedded_broker_needs_no_disk(site: Site, disk: Path, disk_is: str):
+    """But for the first start of all, which makes its folder."""
+    port = rig.free_port()
+    text = site.config.read_text("utf-8")
+    external = text[text.index("mqtt:") : text.index("sites:")]
+    embedded = f'mqtt: {{broker: embedded, listen: "127.0.0.1:{port}"}}\n'
+    site.config.write_text(text.replace(external, embedded), "utf-8")
+    with rig.Gateway(site.config) as gateway:
+        assert site.panel.send(rig.contact_id("003")) == rig.ACK
+        gateway.kill()
+        if disk_is == "full":
+            fill(disk)
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        gateway.start()
+        assert "broker reached" in gateway.said()
+        assert "taken up from the journal" in gateway.said()
+        site.panel.write(rig.contact_id("004").encode() + b"\x14")
+        gateway.expect_said("PAGE for police-xiaoying")
+        assert site.panel.answer(0.2) == b""

@@ -136,7 +136,11 @@ def _results(
             "target_s": 20,
             "gateway_cpu_s": round(whole_cpu, 2),
         },
-        {"benchmark": "storm: another site's press to its page", **spread_ms(calm), "target_p99_ms": 300},
+        {
+            "benchmark": "storm: another site's press to its page",
+            **spread_ms(calm),
+            "target_p99_ms": 300,
+        },
         {
             "benchmark": "storm: lateness of escalation timers",
             **spread_ms(_lateness(pages, began, began + stored)),

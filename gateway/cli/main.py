@@ -308,7 +308,9 @@ def scenario(
     ],
     real_time: Annotated[
         bool,
-        typer.Option("--real-time", help="With real processes and a real broker, as long as it takes."),
+        typer.Option(
+            "--real-time", help="With real processes and a real broker, as long as it takes."
+        ),
     ] = False,
     timeline: Annotated[
         bool, typer.Option("--timeline", "-t", help="Say what was seen, and when, of all of them.")

@@ -25,12 +25,12 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
         await asyncio.sleep(3)
         sizes = {name: process.pid for name, process in stage.gateways.items()}
         children = {
-            _command(child): _resident_mb(child)
+            _command(child): resident_mb(child)
             for pid in sizes.values()
             for child in _children(pid)
         }
-        floor = _resident_mb(bare.pid)
-        own = {name: _resident_mb(pid) for name, pid in sizes.items()}
+        floor = resident_mb(bare.pid)
+        own = {name: resident_mb(pid) for name, pid in sizes.items()}
     bare.kill()
     await bare.wait()
     return [
@@ -47,9 +47,9 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int, field: str = "VmRSS") -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return round(int(line.split()[1]) / 1024, 1)
     return 0.0
 

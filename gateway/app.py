@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import logging
 import os
@@ -31,10 +30,12 @@ from gateway.errors import BaiyingError, ConfigError, StorageError
 from gateway.link.address import BrokerAddress
 from gateway.ops import collector
 from gateway.ops.clock import kernel_boot_id
+from gateway.ops.disk import DISK_FAILS
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
-from gateway.settings.difference import difference
+from gateway.settings.difference import Difference, difference, sharing
 from gateway.settings.loader import Loaded, load
+from gateway.settings.model import Settings
 from gateway.shared import Drivers
 from gateway.voice_side import VoiceSide
 
@@ -49,9 +50,6 @@ _SWITCH_INTERVAL = 0.0005
 Python's 5 ms are more than a turn of a busy loop, which gives the interpreter away at its end and
 takes it back at once; measured, the journal's thread then waited for seconds. With this it keeps up.
 """
-
-DISK_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
-"""What a full or failing disk says. It stops no start: alarms go out, marked as not stored."""
 
 LONGEST_TURN = 5.0
 """Seconds without a turn of the event loop after which the watchdog is no longer fed."""
@@ -163,17 +161,16 @@ class Gateway:
         """Validate the whole file, then change only what differs; or keep the old and say why."""
         try:
             with collector.paused():
-                loaded = await asyncio.to_thread(load, self._config, self._drivers)
+                wanted, changes = await asyncio.to_thread(self._reread)
         except ConfigError as error:
             for problem in error.problems:
                 _LOGGER.error("reload: %s", problem)
             _LOGGER.error("reload: refused; the configuration before stays in force")
             return
-        changes = difference(self._settings, loaded.settings)
         before = self._settings
         # What is read once at the start stays as it is.
         kept = {key: getattr(before, key) for key in changes.restart}
-        after = loaded.settings.model_copy(update=kept)
+        after = wanted.model_copy(update=kept)
         for key in changes.restart:
             _LOGGER.warning("reload: %s takes effect at the next start only", key)
         self._settings = after
@@ -183,7 +180,17 @@ class Gateway:
         except BaiyingError as error:
             _LOGGER.error("reload: %s; go back by mending the file and reloading again", error)
             return
+        collector.settle()
         _LOGGER.info("reload: done: %s", changes)
+
+    def _reread(self) -> tuple[Settings, Difference]:
+        """The file as it is now, and what is different; in a thread, thousands of endpoints take seconds.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        wanted = load(self._config, self._drivers).settings
+        return sharing(self._settings, wanted), difference(self._settings, wanted)
 
 
 class _Stopped(Exception):

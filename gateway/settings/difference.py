@@ -88,6 +88,30 @@ def difference(old: Settings, new: Settings) -> Difference:
     )
 
 
+def sharing(old: Settings, new: Settings) -> Settings:
+    """``new``, with whatever is equal in ``old`` being that very object.
+
+    So that a reload of 30,000 endpoints does not leave them twice in memory: services hold on to what
+    did not change.
+    """
+    shared: dict[str, Any] = {}
+    for key in Settings.model_fields:
+        before, after = getattr(old, key), getattr(new, key)
+        if before == after and _order(before) == _order(after):
+            shared[key] = before
+        elif isinstance(before, dict) and isinstance(after, dict):
+            shared[key] = {
+                name: before[name] if before.get(name) == entry else entry
+                for name, entry in after.items()
+            }
+    return new.model_copy(update=shared)
+
+
+def _order(value: object) -> tuple[str, ...]:
+    """The names of a section: mappings in another order are equal, plans are not the same."""
+    return tuple(value) if isinstance(value, dict) else ()
+
+
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     """What differs between two sections."""
     return Changes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.settings.difference import Changes, difference
+from gateway.settings.difference import Changes, difference, sharing
 
 
 @pytest.fixture
@@ -70,3 +70,23 @@ def test_plans_in_another_order_are_a_change_of_precedence(settings_of):
     added = difference(settings_of(), first)
     assert not added.plan_order
     assert str(added) == "plans +one"
+
+
+def test_what_a_reload_did_not_change_is_the_same_object_as_before(settings_of):
+    old, new = settings_of(), settings_of(("threshold_dbfs: -40", "threshold_dbfs: -41"))
+    after = sharing(old, new)
+    assert after == new
+    changed = {name for name in old.endpoints if after.endpoints[name] is not old.endpoints[name]}
+    assert changed == {"south-gate-intercom"}
+    assert after.sites is old.sites
+    assert after.mqtt is old.mqtt
+
+
+def test_plans_in_another_order_are_not_taken_for_the_same(settings_of):
+    more = "plans:\n  other:\n    levels:\n      - {name: x, page: [police-xiaoying]}\n"
+    first = settings_of(("plans:\n", more))
+    plans = dict(reversed(first.plans.items()))
+    second = first.model_copy(update={"plans": plans})
+    after = sharing(first, second)
+    assert list(after.plans) == list(plans)
+    assert all(after.plans[name] is first.plans[name] for name in plans)

@@ -104,6 +104,7 @@ class Gateway:
                 )
                 group.create_task(server.run(), name="control")
                 group.create_task(liveness.run(), name="liveness")
+                group.create_task(collector.tend(), name="collector")
                 group.create_task(_turn(liveness), name="turn")
                 stopping = group.create_task(self._stopping.wait(), name="stopping")
                 up = group.create_task(self._up(links, alarm, voice), name="up")

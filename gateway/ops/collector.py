@@ -18,7 +18,6 @@ import ctypes
 import gc
 from collections.abc import Iterator
 
-
 EACH = 60.0
 """Seconds from one look to the next."""
 FEW = 10

@@ -21,6 +21,7 @@ from gateway.cli.demo.hardware import free_port
 from gateway.cli.simulate.district import make
 from gateway.cli.simulate.files import SINGLE, broker, write
 from gateway.link.broker import BrokerOptions, EmbeddedBroker
+from gateway.ops import collector
 from gateway.settings.explanation import explain_unheard
 from gateway.settings.loader import load
 
@@ -67,6 +68,7 @@ def _explain(place: Path) -> dict[str, Any]:
     settings = load(place / f"{SINGLE}.yaml", registry).settings
     buttons = [name for name, one in settings.endpoints.items() if one.input is not None]
     took = []
+    collector.settle()  # as a gateway does, and the command goes without the collector
     for name in buttons[:: len(buttons) // QUESTIONS]:
         question = Question(endpoint=name, at=time.time())
         began = time.perf_counter()

@@ -71,10 +71,11 @@ class _Explainer:
         if self._endpoint is None:
             return {}
         own = self._settings.endpoints[self._endpoint]
+        site, place = own.site, own.place
         return {
             name: facts.source_of(name, endpoint)
             for name, endpoint in self._settings.endpoints.items()
-            if name == self._endpoint or (endpoint.site, endpoint.place) == (own.site, own.place)
+            if endpoint is own or (endpoint.site == site and endpoint.place == place)
         }
 
     def answer(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +33,7 @@ from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
 from gateway.link.messages import Action, EndpointState, IncidentState, Page
+from gateway.ops.pacing import Pace
 from gateway.requests.alarm import AlarmRequests
 from gateway.requests.drills import DrillRequests
 from gateway.requests.explain import ExplainRequests
@@ -46,6 +48,9 @@ from gateway.settings.model import Settings
 from gateway.shared import Shared
 
 _LOGGER = logging.getLogger(__name__)
+
+INPUTS_SHOWN = 32
+"""Inputs whose state is shown at a time."""
 
 
 class AlarmSide:
@@ -154,6 +159,8 @@ class AlarmSide:
         )
         shared.states.on_change(self._endpoint_changed)
         shared.states.give_way(self.desk.busy)
+        self._to_show: dict[str, None] = {}  # a set that keeps its order
+        self._showing = Pace(self._show_inputs, INPUTS_SHOWN, self.desk.busy)
         journal.on_fault(self._watch.storage)
         journal.on_fault(self._storage_changed)
         journal.on_fault(self._outputs.storage)
@@ -380,6 +387,17 @@ class AlarmSide:
         )
 
     def _show_input(self, name: str) -> None:
+        """Show the state of an input; in a storm a few at a time."""
+        self._to_show[name] = None
+        self._showing.go()
+
+    def _show_inputs(self, most: int) -> bool:
+        for name in list(itertools.islice(self._to_show, most)):
+            del self._to_show[name]
+            self._show_input_now(name)
+        return bool(self._to_show)
+
+    def _show_input_now(self, name: str) -> None:
         endpoint = self._settings.endpoints.get(name)
         if endpoint is not None and endpoint.input is not None:
             self._shared.states.input(name, self.desk.input_state(name).value)
@@ -409,7 +427,7 @@ class AlarmSide:
             if endpoint.input is None:
                 self._shared.states.input(name, None)
             else:
-                self._show_input(name)
+                self._show_input_now(name)
         for shelf in self.desk.intake.shelving.shelves:
             self._show_shelf(shelf.endpoint)
 

@@ -124,6 +124,8 @@ class LineReader:
 
     def feed(self, data: bytes) -> list[Frame | Undecoded]:
         """The lines that ``data`` completes, in order."""
+        if not self._run and (whole := _CONTACT_ID.match(data[:-1])) and data[-1:] == TERMINATOR:
+            return [_contact_id(whole)]  # as nearly all that comes
         *ended, rest = data.split(TERMINATOR)
         lines = []
         for piece in ended:
@@ -162,9 +164,7 @@ class LineReader:
 def _tail(run: bytes) -> tuple[Frame, int] | None:
     """The line at the end of ``run``, and how many bytes stand before it."""
     if match := _CONTACT_ID.search(run):
-        text = _fields(match)
-        text.pop("type")
-        return ContactIdLine(**text), match.start()
+        return _contact_id(match), match.start()
     if match := _SIA.search(run):
         text = _fields(match)
         text["account"] = text["account"].lstrip()
@@ -172,6 +172,21 @@ def _tail(run: bytes) -> tuple[Frame, int] | None:
     if match := _HEARTBEAT.search(run):
         return Heartbeat(**_fields(match)), match.start()
     return None
+
+
+def _contact_id(match: re.Match[bytes]) -> ContactIdLine:
+    receiver, line, _, account, qualifier, event, group, zone = (
+        value.decode("ascii") for value in match.groups()
+    )
+    return ContactIdLine(
+        receiver=receiver,
+        line=line,
+        account=account,
+        qualifier=qualifier,
+        event=event,
+        group=group,
+        zone=zone,
+    )
 
 
 def _fields(match: re.Match[bytes]) -> dict[str, str]:

@@ -6,8 +6,9 @@ Rules (contract, section 2 "Alarms and incidents"; faults 9 and 10 of the design
    driver, pages, event and state told. So a restart knows all that anybody was told.
 2. What is decided within one turn of the loop is one unit, and an incident that changed several
    times in it is stored and said once, as it is at the end; but each refusal is said, and no action
-   leaves the state's window of applied ones unsaid. A single press is a unit of its own; in a storm
-   the price of a unit is shared.
+   leaves the state's window of applied ones unsaid. While the journal has `IN_JOURNAL` units, what
+   is decided becomes one unit that follows them. So a single press is a unit of its own, and in a
+   storm the price of a unit is shared.
 3. A journal that fails, or does not answer within `STORE_PATIENCE`, holds nothing up: the alarm
    goes out with ``stored: false``, and the driver hears False, so that its panel asks again. Its
    incidents are stored once that works again (`take_unstored`): a later restart must know them.
@@ -45,6 +46,15 @@ _LOGGER = logging.getLogger(__name__)
 
 STORE_PATIENCE = 0.5
 """Seconds that an alarm waits for the journal before it goes out as not stored (fault 10)."""
+
+IN_JOURNAL = 2
+"""Units that the journal has at a time: one that it commits, and one that it goes on with."""
+
+HELD_AT_MOST = 0.1
+"""Seconds that a unit waits for those before it; a journal that hangs is to be asked all the same."""
+
+LEAST_PATIENCE = 0.05
+"""Seconds that every unit waits for the journal, however long it was held."""
 
 BUSY = 8
 """Decisions that wait for the disk at the same time; one button alone never gets there."""
@@ -122,6 +132,8 @@ class _Unit:
     """What was decided in one turn of the loop."""
 
     now: Moment
+    patience_ends: float
+    """When to wait for the journal no more, on the loop's clock."""
     rows: list[Row] = field(default_factory=list)
     deeds: list[_Deed] = field(default_factory=list)
     touched: dict[str, tuple[Incident, Effects, int]] = field(default_factory=dict)
@@ -170,6 +182,8 @@ class Clerk:
         self._tasks: asyncio.TaskGroup | None = None
         self._unit: _Unit | None = None
         self._storing = 0
+        self._in_journal = 0
+        self._held: asyncio.TimerHandle | None = None
         self._unstored: dict[str, None] = {}  # a set that keeps its order
         self._published: list[Row] = []
         self._lines = 0
@@ -197,6 +211,8 @@ class Clerk:
     def end(self) -> None:
         """Nothing more will be decided; what was, and is not handed over yet, is stored still."""
         unit, self._unit = self._unit, None
+        if self._held is not None:
+            self._held.cancel()
         if unit is not None:
             self._journal.append_soon(self._rows_of(unit))
             self._give_up(unit)
@@ -251,8 +267,9 @@ class Clerk:
         ``done`` is told when that is done, or has failed.
         """
         if self._unit is None:
-            self._unit = _Unit(now)
-            asyncio.get_running_loop().call_soon(self._hand_over)
+            loop = asyncio.get_running_loop()
+            self._unit = _Unit(now, loop.time() + STORE_PATIENCE)
+            loop.call_soon(self._turn_ends)
         unit = self._unit
         unit.rows += rows
         for incident, effects in changes:
@@ -262,12 +279,23 @@ class Clerk:
                 unit.touched[incident.id] = incident, both, times + 1
             else:  # the next change takes a refusal, or an applied action, away
                 unit.sayings.append(self._saying(incident, both, unit.now))
+        self._storing += 1
         unit.deeds.append(_Deed(sensed, tuple(incident.id for incident, _ in changes), done))
 
+    def _turn_ends(self) -> None:
+        """What the turn has decided goes to the journal, now or when it has less to do."""
+        if self._in_journal < IN_JOURNAL:
+            self._hand_over()
+        elif self._unit is not None and self._held is None:
+            loop = asyncio.get_running_loop()
+            self._held = loop.call_later(HELD_AT_MOST, self._hand_over)
+
     def _hand_over(self) -> None:
-        """The turn ends: its unit goes to the journal."""
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
         unit, self._unit = self._unit, None
-        if unit is None:  # `end` was quicker
+        if unit is None:
             return
         try:
             rows = self._rows_of(unit)
@@ -276,7 +304,7 @@ class Clerk:
             raise
         # Handed over here and not in the task: the order of decisions is the order of commits.
         storing = self._journal.append(rows)
-        self._storing += len(unit.deeds)
+        self._in_journal += 1
         self._group().create_task(self._store_and_say(storing, unit), name="alarm.store")
 
     def _rows_of(self, unit: _Unit) -> list[Row]:
@@ -289,18 +317,20 @@ class Clerk:
 
     def _give_up(self, unit: _Unit) -> None:
         """Whoever waits hears that nothing is known to be stored."""
+        self._storing -= len(unit.deeds)
         for deed in unit.deeds:
             if deed.done is not None:
                 deed.done(Raised(None, False, ()))
 
     async def _store_and_say(self, storing: Awaitable[int], unit: _Unit) -> None:
         try:
-            stored = await self._is_stored(storing)
+            stored = await self._is_stored(storing, unit)
         except asyncio.CancelledError:
             self._give_up(unit)
             raise
-        finally:
-            self._storing -= len(unit.deeds)
+        self._storing -= len(unit.deeds)
+        self._in_journal -= 1
+        self._turn_ends()  # before anything is said, so that the disk does not wait for that
         for saying in unit.sayings:
             if stored:
                 self._unstored.pop(saying.state.message.id, None)
@@ -337,9 +367,10 @@ class Clerk:
             deed.done(raised)
         return raised
 
-    async def _is_stored(self, storing: Awaitable[int]) -> bool:
+    async def _is_stored(self, storing: Awaitable[int], unit: _Unit) -> bool:
+        least = asyncio.get_running_loop().time() + LEAST_PATIENCE
         try:
-            async with asyncio.timeout(STORE_PATIENCE):
+            async with asyncio.timeout_at(max(unit.patience_ends, least)):
                 await storing
         except (StorageError, TimeoutError) as error:
             self._counters.add("alarm.not_stored")

@@ -62,7 +62,7 @@ from gateway.ports import AlarmSignal, SignalKind
 
 _LOGGER = logging.getLogger(__name__)
 
-RECEIPTS_TOGETHER = 0.05
+RECEIPTS_TOGETHER = 0.2
 """Seconds for which machines' receipts are collected in a storm; a page is sent again after 1 s."""
 TICKS = 16
 """Incidents whose time has come that are looked at before the loop gets its turn."""

@@ -181,9 +181,10 @@ class Inbox:
         if held is None and len(self._states) >= MAX_INCIDENTS:
             return [Ignored("too_many_incidents")]
         if held is not None:
-            if (state.owner_term, state.seq) < (held.owner_term, held.seq):
+            version, known = (state.owner_term, state.seq), (held.owner_term, held.seq)
+            if version < known:
                 return [Ignored("older_state")]
-            if state == held:
+            if version == known and state == held:
                 return []
         self._states[state.id] = state
         if state.state == "closed":

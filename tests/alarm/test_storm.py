@@ -146,6 +146,45 @@ async def test_troubles_wait_for_a_journal_that_lags_and_a_press_does_not(
     assert all(await asyncio.gather(*troubles, later, pressed))
 
 
+async def test_journal_has_two_units_at_a_time_and_the_next_takes_what_came_meanwhile(
+    bench: Bench, journal: GatedJournal
+):
+    units: list[int] = []
+    append = journal.append
+
+    def counted(rows):
+        units.append(len(rows))
+        return append(rows)
+
+    journal.append = counted  # type: ignore[method-assign]
+    journal.gate.clear()
+    told = []
+    for number in range(6):
+        told.append(trouble(bench, number))
+        await settled()
+    assert units == [1, 1]
+    journal.gate.set()
+    assert all(await asyncio.gather(*told))
+    assert units == [1, 1, 4]
+
+
+async def test_journal_that_hangs_holds_nothing_up_longer_behind_others(
+    bench: Bench, journal: GatedJournal
+):
+    journal.gate.clear()
+    loop = asyncio.get_running_loop()
+    told = []
+    for number in range(4):
+        told.append(trouble(bench, number))
+        await settled()
+    began = loop.time()
+    assert await asyncio.gather(*told) == [False] * 4
+    assert loop.time() - began < 0.7
+    await until(lambda: len(bench.wire.events) == 4)
+    assert {event.stored for event in bench.wire.events} == {False}
+    journal.gate.set()
+
+
 async def test_what_waits_when_the_desk_ends_is_not_stored(journal: GatedJournal, monkeypatch):
     monkeypatch.setattr(reception, "MAX_STORING", 1)
     async with Bench(journal, WireEnd()).running() as bench:

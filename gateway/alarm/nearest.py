@@ -26,6 +26,8 @@ FIRST_CIRCLE = 500.0
 """Metres."""
 WIDER = 4.0
 """Each circle is so many times as wide as the one before."""
+ROUNDING = 1.0
+"""Metres by which cells are looked at beyond a circle, so that nobody on its very edge is missed."""
 FEW = 64
 """Groups of a party that are looked at one by one."""
 
@@ -125,16 +127,20 @@ class Surroundings:
         circle = FIRST_CIRCLE
         while True:
             found = self._around(nearest, site, circle)
-            if len(found) >= most or circle >= FARTHEST:
+            if circle >= FARTHEST:
                 return found
+            if len(found) >= most:
+                # Some of them lie beyond the circle, where others may be nearer than they.
+                return self._around(nearest, site, circle * WIDER)
             circle *= WIDER
 
     def _around(self, nearest: Nearest, site: Position, metres: float) -> list[GroupFacts]:
         """The groups of the party that are within ``metres``, and some that are not."""
         if self._groups.count(nearest.party) <= FEW:
             return list(self._groups.of_party(nearest.party))
-        names = dict.fromkeys(self._configured.near(site, metres))
-        names |= dict.fromkeys(self._whereabouts.near(site, metres))
+        wide = metres + ROUNDING
+        names = dict.fromkeys(self._configured.near(site, wide))
+        names |= dict.fromkeys(self._whereabouts.near(site, wide))
         found = (self._groups.get(name) for name in names)
         return [
             group

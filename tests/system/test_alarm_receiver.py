@@ -273,7 +273,9 @@ def test_a_clean_stop_is_told_as_stopping_and_then_offline(world):
     said = [
         one.body["state"] for one in world.console.find(lambda a: a.topic[-1] == "status", mark)
     ]
-    assert said == ["stopping", "offline"]
+    # The will may say it once more, where the broker saw the connection end before the goodbye.
+    assert said[0] == "stopping"
+    assert set(said[1:]) == {"offline"}
     # The journal alone counts what happened.
     report = world.gateway.command("report", "--json")
     assert report.status == 0, report.err

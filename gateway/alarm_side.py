@@ -147,9 +147,7 @@ class AlarmSide:
             self._is_well,
             shared.data_dir / "alive",
         )
-        self._inputs = Inputs(
-            self.desk.signal, self._input_fault, counters, self._watch.input_heard
-        )
+        self._inputs = Inputs(self.desk.take, self._input_fault, counters, self._watch.input_heard)
         self._outputs = Outputs(gateway, shared.clock, self._output_fault)
         self._tests = ButtonTestRequests(
             self.desk, lambda: buttons_of(self._settings), shared.clock, journal.standing
@@ -335,7 +333,8 @@ class AlarmSide:
         self._outputs.raised(raised)
         if event.endpoint is not None:
             self._show_input(event.endpoint)
-            self._show_shelf(event.endpoint)
+            if len(self.desk.intake.shelving):
+                self._show_shelf(event.endpoint)
             if event.category != SUPERVISION:
                 self._watch.endpoint_signalled(event.endpoint)
         if event.signal == "alarm":

@@ -174,17 +174,14 @@ class Desk:
                     self._receiving.cancel()
                 self._link.unsubscribe(self._topics.action("+", "+"), self._action_arrived)
 
-    def signal(self, input_name: str, signal: AlarmSignal) -> asyncio.Future[bool]:
-        """One signal of a driver; True once it is on disk, and must not be acknowledged else."""
-        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    def take(self, input_name: str, signal: AlarmSignal, told: Callable[[bool], None]) -> None:
+        """One signal of a driver; ``told`` hears whether it is on disk: only then it is acknowledged."""
 
         def done(raised: Raised) -> None:
-            if not stored.done():
-                stored.set_result(raised.stored)
+            told(raised.stored)
 
         sighting = understand(self._docket.directory, input_name, signal)
         self._reception.admit(Waiting(sighting, False, done))
-        return stored
 
     async def press(
         self,

@@ -10,7 +10,8 @@ Rules:
    the page still runs.
 3. Of an incident's states only newer ones go out, by (owner_term, seq); but each of these does,
    for a refusal is to be seen by whoever was refused.
-4. Pages go by severity, drills last; among equals, and among events, round by site.
+4. Pages go by severity, drills last; among equals, and among events of alarms, round by site.
+   Quiet events go in their order, those that were missed behind those that are new.
 5. Each of these has its own places in the connection's window of 64 (with the retained topics'
    16 they fill it), so that none waits for another's acknowledgements.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +105,8 @@ class Dispatch:
         self._events: dict[str, _Event] = {}
         self._urgent: RankedQueue[str] = RankedQueue()
         self._urgent_in_flight = 0
-        self._quiet: RankedQueue[str] = RankedQueue()
+        self._quiet: deque[str] = deque()
+        self._late: deque[str] = deque()
         self._quiet_in_flight = 0
         self._quiet_pace = Pace(self._send_quiet, EVENTS_IN_FLIGHT, busy)
         self._missed_events: dict[str, None] = {}
@@ -129,7 +132,7 @@ class Dispatch:
             self._urgent.put(0, self._events[event.id].source, event.id)
             self._send_urgent()
         else:
-            self._quiet.put(0, self._events[event.id].source, event.id)
+            self._quiet.append(event.id)
             self._quiet_pace.go()
 
     def event_again(self, event_id: str, payload: bytes) -> None:
@@ -229,9 +232,9 @@ class Dispatch:
         """Fill the window with at most so many (rule 1); whether more would go."""
         room = EVENTS_IN_FLIGHT - self._quiet_in_flight
         for _ in range(min(most, room)):
-            event_id = self._quiet.take() if self._link.connected else None
-            if event_id is None:
+            if not self._link.connected or not (self._quiet or self._late):
                 return False
+            event_id = (self._quiet or self._late).popleft()
             self._quiet_in_flight += 1
             self._post_event(event_id).add_done_callback(partial(self._quiet_sent, event_id))
         return most < room  # else the next acknowledgement asks again
@@ -263,8 +266,7 @@ class Dispatch:
             self._pausing = None
         if self._link.connected:
             missed, self._missed_events = self._missed_events, {}
-            for event_id in missed:
-                self._quiet.put(1, "", event_id)
+            self._late.extend(missed)
             self._quiet_pace.go()
 
     def _later(self, seconds: float, work: Callable[[], None]) -> asyncio.TimerHandle:

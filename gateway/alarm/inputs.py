@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 
 from gateway.errors import DriverError
 from gateway.ops.counters import Counters
@@ -20,8 +21,8 @@ _LOGGER = logging.getLogger(__name__)
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 
-Accept = Callable[[str, AlarmSignal], Awaitable[bool]]
-"""``(input name, signal)``: store it; True once it is on disk."""
+Take = Callable[[str, AlarmSignal, Callable[[bool], None]], None]
+"""``(input name, signal, told)``: store it, and tell whether it is on disk."""
 Fault = Callable[[str, str | None], None]
 """``(input name, fault or None)``: the input's health has changed."""
 Heard = Callable[[str], None]
@@ -36,29 +37,42 @@ class _Sink:
     """One input's way into the desk (`gateway.ports.SignalSink`)."""
 
     def __init__(
-        self, name: str, accept: Accept, fault: Fault, heard: Heard, counters: Counters
+        self, name: str, take: Take, fault: Fault, heard: Heard, counters: Counters
     ) -> None:
         self._name = name
-        self._accept = accept
+        self._take = take
         self._fault = fault
         self._heard = heard
         self._counters = counters
         self.settled = asyncio.Event()
         self.opened = False
-        self._storing: set[asyncio.Future[bool]] = set()
+        self._storing = 0
+        self._all_stored = asyncio.Event()
 
     async def accept(self, signal: AlarmSignal) -> bool:
         self._heard(self._name)
-        # Closing the input must not tear a signal that is on its way to the disk.
-        storing = asyncio.ensure_future(self._accept(self._name, signal))
-        self._storing.add(storing)
-        storing.add_done_callback(self._storing.discard)
-        return await asyncio.shield(storing)
+        # Closing the input tears no signal that is on its way to the disk: only who waits is gone.
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._storing += 1
+        try:
+            self._take(self._name, signal, partial(self._told, told))
+        except BaseException:
+            self._storing -= 1
+            raise
+        return await told
+
+    def _told(self, told: asyncio.Future[bool], stored: bool) -> None:
+        self._storing -= 1
+        if not self._storing:
+            self._all_stored.set()
+        if not told.done():
+            told.set_result(stored)
 
     async def stored(self) -> None:
         """Returns once nothing is on its way to the disk."""
-        if self._storing:
-            await asyncio.wait(self._storing)
+        while self._storing:
+            self._all_stored.clear()
+            await self._all_stored.wait()
 
     def ready(self) -> None:
         self.opened = True
@@ -80,7 +94,7 @@ class InputSupervisor:
         self,
         name: str,
         driver: AlarmInput,
-        accept: Accept,
+        take: Take,
         fault: Fault,
         counters: Counters,
         heard: Heard = _nobody,
@@ -88,7 +102,7 @@ class InputSupervisor:
         self._name = name
         self._driver = driver
         self._fault = fault
-        self._sink = _Sink(name, accept, fault, heard, counters)
+        self._sink = _Sink(name, take, fault, heard, counters)
 
     async def settled(self) -> None:
         """Returns once the input is up, or its first fault is reported."""
@@ -127,9 +141,9 @@ class Inputs:
     """The inputs of one gateway, by name; changed one by one on reload."""
 
     def __init__(
-        self, accept: Accept, fault: Fault, counters: Counters, heard: Heard = _nobody
+        self, take: Take, fault: Fault, counters: Counters, heard: Heard = _nobody
     ) -> None:
-        self._accept = accept
+        self._take = take
         self._fault = fault
         self._counters = counters
         self._heard = heard
@@ -137,7 +151,7 @@ class Inputs:
 
     def start(self, group: asyncio.TaskGroup, name: str, driver: AlarmInput) -> None:
         supervisor = InputSupervisor(
-            name, driver, self._accept, self._fault, self._counters, self._heard
+            name, driver, self._take, self._fault, self._counters, self._heard
         )
         task = group.create_task(supervisor.run(), name=f"input[{name}]")
         self._running[name] = supervisor, task

@@ -116,9 +116,10 @@ class Reception:
 
     def _work(self) -> None:
         self._next = None
-        until = self._clock.now().elapsed + SLICE
+        until: float | None = None
         while self._may_decide() and (waiting := self._admission.take()) is not None:
             now = self._clock.now()
+            until = now.elapsed + SLICE if until is None else until
             try:
                 self._decide(waiting, now)
             except Exception:  # a defect in one signal's path must not end the others'

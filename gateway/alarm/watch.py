@@ -100,6 +100,7 @@ class Watch:
         self._is_well = is_well
         self._alive = alive
         self._watching = Watching()
+        self._inputs: set[str] = set()
         self._supervision = Supervision()
         self._log = LinkLog()
         self._signs = LifeSigns(gateway, boot, topics, link, clock, counters, presences, self)
@@ -148,6 +149,7 @@ class Watch:
     def configure(self, watching: Watching) -> None:
         """Watch these from now on, and no others."""
         self._watching = watching
+        self._inputs = {one.name for one in watching.intervals if one.part is Part.INPUT}
         if self._running:
             self._watch()
 
@@ -170,7 +172,8 @@ class Watch:
 
     def input_heard(self, name: str) -> None:
         """A heartbeat or a signal of an input."""
-        self.heard(Name(Part.INPUT, name))
+        if name in self._inputs:
+            self.heard(Name(Part.INPUT, name))
 
     def endpoint_signalled(self, name: str) -> None:
         """A signal of an endpoint."""

@@ -169,7 +169,13 @@ class Bench:
     async def press(self, kind: SignalKind = SignalKind.ALARM, **more: Any) -> bool:
         """The panel reports the south gate's button."""
         signal = {"account": "1234", "zone": "001", "code": "E120", "category": "panic", **more}
-        return await self.desk.signal("receiver-1", AlarmSignal(signal=kind, **signal))
+        return await self.hand_over(AlarmSignal(signal=kind, **signal))
+
+    def hand_over(self, signal: AlarmSignal) -> asyncio.Future[bool]:
+        """The panel hands a signal over; whether it is stored."""
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.desk.take("receiver-1", signal, lambda told: stored.done() or stored.set_result(told))
+        return stored
 
     @property
     def incident(self) -> str:

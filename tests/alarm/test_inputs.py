@@ -35,11 +35,11 @@ async def test_a_device_that_is_absent_or_vanishes_is_reported_and_opened_again(
     monkeypatch.setattr(inputs, "FIRST_PAUSE", 0.001)
     signals, faults, counters = [], [], Counters()
 
-    async def accept(name, signal):
+    def take(name, signal, told):
         signals.append((name, signal))
-        return True
+        told(True)
 
-    running = inputs.Inputs(accept, lambda name, fault: faults.append((name, fault)), counters)
+    running = inputs.Inputs(take, lambda name, fault: faults.append((name, fault)), counters)
     async with asyncio.TaskGroup() as group:
         running.start(group, "gate", Flaky())
         await running.settled()
@@ -62,11 +62,13 @@ async def test_a_device_that_is_absent_or_vanishes_is_reported_and_opened_again(
 async def test_a_signal_being_stored_while_the_input_is_closed_is_stored():
     storing, stored = asyncio.Event(), []
 
-    async def accept(name, signal):
+    def take(name, signal, told):
+        def on_disk():
+            stored.append(signal)
+            told(True)
+
         storing.set()
-        await asyncio.sleep(0.01)
-        stored.append(signal)
-        return True
+        asyncio.get_running_loop().call_later(0.01, on_disk)
 
     class OnePress:
         async def run(self, sink):
@@ -74,7 +76,7 @@ async def test_a_signal_being_stored_while_the_input_is_closed_is_stored():
             await sink.accept(PRESS)
             await asyncio.Event().wait()
 
-    running = inputs.Inputs(accept, lambda *_: None, Counters())
+    running = inputs.Inputs(take, lambda *_: None, Counters())
     async with asyncio.TaskGroup() as group:
         running.start(group, "gate", OnePress())
         await storing.wait()

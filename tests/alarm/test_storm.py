@@ -41,12 +41,12 @@ async def bench(journal: GatedJournal):
 
 def trouble(bench: Bench, number: int) -> asyncio.Future[bool]:
     signal = AlarmSignal(signal=BATTERY, account="9999", zone=f"{number:03}", code="E302")
-    return bench.desk.signal("receiver-1", signal)
+    return bench.hand_over(signal)
 
 
 def press(bench: Bench) -> asyncio.Future[bool]:
     signal = AlarmSignal(signal=ALARM, account="1234", zone="001", code="E120", category="panic")
-    return bench.desk.signal("receiver-1", signal)
+    return bench.hand_over(signal)
 
 
 # The order of decisions

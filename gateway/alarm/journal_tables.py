@@ -166,13 +166,12 @@ def follow_rules(connection: sqlite3.Connection) -> None:
 def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
     """Append rows of ``events``, which continue its numbers and its chain.
 
-    Few statements for many rows: a thread gives the interpreter's lock away at each, and waits
-    for it again behind a loop that is busy.
+    One statement for many rows: a thread gives the interpreter's lock away at each, and waits for
+    it again behind a loop that is busy, which costs more than reading a statement anew.
     """
-    done, size = 0, _ROWS_AT_ONCE
+    done = 0
     while done < len(rows):
-        while size > len(rows) - done:
-            size //= 4
+        size = min(len(rows) - done, _ROWS_AT_ONCE)
         values = [value for row in rows[done : done + size] for value in row]
         connection.execute(_INSERT + ", ".join([_ROW] * size), values)
         done += size

@@ -313,7 +313,7 @@ class Clerk:
             pages = tuple(one for one in effects.pages if self._wanted(incident.id, one.id))
             still = Effects(effects.changed, pages)
             unit.sayings.append(self._saying(incident, still, unit.now))
-        return [*unit.rows, *(row for saying in unit.sayings for row in saying.rows)]
+        return [*unit.rows, *(saying.row for saying in unit.sayings)]
 
     def _give_up(self, unit: _Unit) -> None:
         """Whoever waits hears that nothing is known to be stored."""

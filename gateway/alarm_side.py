@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -157,7 +157,7 @@ class AlarmSide:
         )
         shared.states.on_change(self._endpoint_changed)
         shared.states.give_way(self.desk.busy)
-        self._to_show: OrderedDict[str, None] = OrderedDict()  # a set that keeps its order
+        self._to_show: dict[str, None] = {}  # a set that keeps its order
         self._showing = Pace(self._show_inputs, INPUTS_SHOWN, self.desk.busy)
         journal.on_fault(self._watch.storage)
         journal.on_fault(self._storage_changed)
@@ -391,8 +391,8 @@ class AlarmSide:
         self._showing.go()
 
     def _show_inputs(self, most: int) -> bool:
-        for _ in range(min(most, len(self._to_show))):
-            name, _ = self._to_show.popitem(last=False)
+        for name in list(itertools.islice(self._to_show, most)):
+            del self._to_show[name]
             self._show_input_now(name)
         return bool(self._to_show)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -66,9 +66,9 @@ class EndpointStates:
         self._clock = clock
         self._changed = [changed]
         self._facts: dict[str, _Facts] = {}
-        # Sets that keep their order; taking the first of thousands off a dict is slow.
+        # Sets that keep their order.
         self._dirty: dict[str, None] = {}
-        self._dirty_bulk: OrderedDict[str, None] = OrderedDict()
+        self._dirty_bulk: dict[str, None] = {}
         self._bulk_asked = False
         self._pace = Pace(self._publish_bulk, HANDFUL)
 
@@ -179,8 +179,8 @@ class EndpointStates:
         self._pace.go()
 
     def _publish_bulk(self, most: int) -> bool:
-        for _ in range(min(most, len(self._dirty_bulk))):
-            name, _ = self._dirty_bulk.popitem(last=False)
+        for name in list(itertools.islice(self._dirty_bulk, most)):
+            del self._dirty_bulk[name]
             self._publish_one(name, bulk=True)
         return bool(self._dirty_bulk)
 

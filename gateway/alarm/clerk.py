@@ -36,7 +36,6 @@ from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
 from gateway.alarm.saying import Encoded, Saying, pages_of, saying_of, state_of
 from gateway.alarm.sensing import Sensed
-from gateway.alarm.telling import Telling
 from gateway.errors import StorageError
 from gateway.link.messages import AlarmEvent, IncidentState, Page, encode_known
 from gateway.link.topics import Topics
@@ -139,8 +138,7 @@ class _Unit:
     deeds: list[_Deed] = field(default_factory=list)
     touched: dict[str, tuple[Incident, Effects, int]] = field(default_factory=dict)
     """By incident, what has come of it and how many times since it was last said."""
-    sayings: list[tuple[Saying, int]] = field(default_factory=list)
-    """Each with how many changes it came of."""
+    sayings: list[Saying] = field(default_factory=list)
 
 
 T = TypeVar("T")
@@ -180,7 +178,6 @@ class Clerk:
             wanted=wanted,
             busy=lambda: self.busy,
         )
-        self._telling = Telling(self._publish_state, lambda: self.busy)
         self._storage_failing = False
         self._tasks: asyncio.TaskGroup | None = None
         self._unit: _Unit | None = None
@@ -219,7 +216,6 @@ class Clerk:
         if unit is not None:
             self._journal.append_soon(self._rows_of(unit))
             self._give_up(unit)
-        self._telling.stop()
         self._dispatch.close()
         if self._noting is not None:
             self._noting.cancel()
@@ -282,7 +278,7 @@ class Clerk:
             if incident.record.refused is None and times + 1 < PUBLISHED_ACTIONS:
                 unit.touched[incident.id] = incident, both, times + 1
             else:  # the next change takes a refusal, or an applied action, away
-                unit.sayings.append((self._saying(incident, both, unit.now), times + 1))
+                unit.sayings.append(self._saying(incident, both, unit.now))
         self._storing += 1
         unit.deeds.append(_Deed(sensed, tuple(incident.id for incident, _ in changes), done))
 
@@ -312,12 +308,12 @@ class Clerk:
         self._group().create_task(self._store_and_say(storing, unit), name="alarm.store")
 
     def _rows_of(self, unit: _Unit) -> list[Row]:
-        for incident, effects, times in unit.touched.values():
+        for incident, effects, _ in unit.touched.values():
             # What was acked or ended within the turn is not sent, and not recorded as sent.
             pages = tuple(one for one in effects.pages if self._wanted(incident.id, one.id))
             still = Effects(effects.changed, pages)
-            unit.sayings.append((self._saying(incident, still, unit.now), times))
-        return [*unit.rows, *(saying.row for saying, _ in unit.sayings)]
+            unit.sayings.append(self._saying(incident, still, unit.now))
+        return [*unit.rows, *(row for saying in unit.sayings for row in saying.rows)]
 
     def _give_up(self, unit: _Unit) -> None:
         """Whoever waits hears that nothing is known to be stored."""
@@ -335,21 +331,20 @@ class Clerk:
         self._storing -= len(unit.deeds)
         self._in_journal -= 1
         self._turn_ends()  # before anything is said, so that the disk does not wait for that
-        for saying, _ in unit.sayings:
+        for saying in unit.sayings:
             if stored:
                 self._unstored.pop(saying.state.message.id, None)
             else:
                 self._unstored[saying.state.message.id] = None
-        for saying, _ in unit.sayings:
+        for saying in unit.sayings:
             if saying.changed:
                 self._tell(self._listeners.stored, saying.state.message)
-        for saying, _ in unit.sayings:
+        for saying in unit.sayings:
             self._send_pages(saying.pages)
-        states = {saying.state.message.id: saying.state.message for saying, _ in unit.sayings}
+        states = {saying.state.message.id: saying.state.message for saying in unit.sayings}
         outcomes = [self._outcome(deed, states, stored=stored) for deed in unit.deeds]
-        for saying, changes in unit.sayings:
-            if saying.changed:
-                self._telling.put(saying, changes)
+        for saying in unit.sayings:
+            self._publish_state(saying, unit.now)
         for raised in outcomes:
             if raised.event is not None:
                 self._tell(self._listeners.event, raised)
@@ -399,21 +394,22 @@ class Clerk:
                 self._dispatch.page(page.message, page.payload)
             self._tell(self._listeners.page, page.message)
 
-    def _publish_state(self, saying: Saying) -> None:
+    def _publish_state(self, saying: Saying, now: Moment) -> None:
         state, payload = saying.state.message, saying.state.payload
+        if not saying.changed:
+            return
         if payload is None:
             self._unsayable("incident", state.id)
         else:
             self._dispatch.state(state, payload)
-        self._log(state)
+        self._log(state, now)
         self._tell(self._listeners.incident, state)
 
-    def _log(self, state: IncidentState) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._lines_since >= 1:
+    def _log(self, state: IncidentState, now: Moment) -> None:
+        if now.elapsed - self._lines_since >= 1:
             if self._lines > LINES_PER_SECOND:
                 _LOGGER.info("%d more changes of incidents", self._lines - LINES_PER_SECOND)
-            self._lines_since, self._lines = now, 0
+            self._lines_since, self._lines = now.elapsed, 0
         self._lines += 1
         level = logging.INFO if self._lines <= LINES_PER_SECOND else logging.DEBUG
         _LOGGER.log(

@@ -19,7 +19,7 @@ Rule 5. It is calm again once the window holds no more than half as many changes
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 
 from gateway.alarm.contact import Contact, Sighting
@@ -29,9 +29,6 @@ from gateway.ports import SignalKind
 
 FLAPPING = Contact("flapping", TROUBLE)
 """What goes into alarm at an input that flaps; no signal of a driver restores it."""
-
-SWEEP = 1.0
-"""Seconds from one look at what is out of the window to the next."""
 
 _NO_CHANGE = frozenset({SignalKind.TEST, SignalKind.CANCEL})
 
@@ -58,8 +55,8 @@ _AS_USUAL = Folded()
 
 @dataclass(slots=True)
 class _Subject:
-    times: list[float] = field(default_factory=list)
-    """When the newest changes were, on `Moment.elapsed`; at most one more than the limit."""
+    times: deque[float]
+    """When the newest changes were, on `Moment.elapsed`."""
     active: dict[Contact, bool] = field(default_factory=dict)
     newest: Sighting | None = None
     """While it flaps: the newest signal."""
@@ -74,7 +71,6 @@ class Folding:
         self._subjects: OrderedDict[str, _Subject] = OrderedDict()  # by their newest change
         self._flapping: dict[str, _Subject] = {}
         self._due: list[tuple[float, str]] = []
-        self._swept = 0.0
 
     def __len__(self) -> int:
         """How many inputs flap."""
@@ -83,6 +79,8 @@ class Folding:
     def reload(self, rule: FlappingRule) -> None:
         """Another rule from now on; what flaps is measured by it at its next count."""
         self._rule = rule
+        for subject in (*self._subjects.values(), *self._flapping.values()):
+            subject.times = deque(subject.times, maxlen=rule.changes + 1)
 
     def see(self, sighting: Sighting, now: Moment) -> Folded:
         """One signal."""
@@ -92,18 +90,18 @@ class Folding:
         subject = self._flapping.get(name)
         if subject is not None:
             if _changes(subject, sighting):
-                self._note(subject, now.elapsed)
+                subject.times.append(now.elapsed)
             subject.newest = sighting
             subject.silent += 1
             return Folded(silent=True)
-        if now.elapsed - self._swept >= SWEEP:
-            self._forget(now.elapsed)
+        self._forget(now.elapsed)
         subject = self._subjects.get(name)
-        if subject is None or now.elapsed - subject.times[-1] > self._rule.within:
-            subject = self._subjects[name] = _Subject()
+        if subject is None:
+            subject = _Subject(deque(maxlen=self._rule.changes + 1))
         if not _changes(subject, sighting):
             return _AS_USUAL
-        self._note(subject, now.elapsed)
+        subject.times.append(now.elapsed)
+        self._subjects[name] = subject
         self._subjects.move_to_end(name)
         if self._count(subject, now.elapsed) <= self._rule.changes:
             return _AS_USUAL
@@ -139,11 +137,6 @@ class Folding:
                 told.append(_trouble(subject.newest, SignalKind.FAULT, text, count))
         return tuple(told)
 
-    def _note(self, subject: _Subject, now: float) -> None:
-        subject.times.append(now)
-        if len(subject.times) > self._rule.changes + 1:
-            del subject.times[: -self._rule.changes - 1]
-
     def _count(self, subject: _Subject, now: float) -> int:
         """Changes within the window, as far as they are kept: up to one more than the limit."""
         if now - subject.times[0] <= self._rule.within:
@@ -151,7 +144,6 @@ class Folding:
         return sum(1 for time in subject.times if now - time <= self._rule.within)
 
     def _forget(self, now: float) -> None:
-        self._swept = now
         while self._subjects:
             name, subject = next(iter(self._subjects.items()))
             if now - subject.times[-1] <= self._rule.within:

@@ -166,12 +166,13 @@ def follow_rules(connection: sqlite3.Connection) -> None:
 def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
     """Append rows of ``events``, which continue its numbers and its chain.
 
-    One statement for many rows: a thread gives the interpreter's lock away at each, and waits for
-    it again behind a loop that is busy, which costs more than reading a statement anew.
+    Few statements for many rows: a thread gives the interpreter's lock away at each, and waits
+    for it again behind a loop that is busy.
     """
-    done = 0
+    done, size = 0, _ROWS_AT_ONCE
     while done < len(rows):
-        size = min(len(rows) - done, _ROWS_AT_ONCE)
+        while size > len(rows) - done:
+            size //= 4
         values = [value for row in rows[done : done + size] for value in row]
         connection.execute(_INSERT + ", ".join([_ROW] * size), values)
         done += size

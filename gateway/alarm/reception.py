@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.alarm.admission import Admission
 from gateway.alarm.clerk import Done, Raised
@@ -31,23 +32,28 @@ MAX_STORING = 512
 """Decisions that the journal has not answered: about 50 ms of a busy disk."""
 
 
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A signal that waits; ``done`` is told what has come of it, ``rows`` are stored with it."""
 
-    __slots__ = ("done", "drill", "quiet", "rows", "sighting", "source", "subject")
+    sighting: Sighting
+    drill: bool
+    done: Done
+    rows: tuple[Row, ...] = ()
 
-    def __init__(
-        self, sighting: Sighting, drill: bool, done: Done, rows: tuple[Row, ...] = ()
-    ) -> None:
-        self.sighting = sighting
-        self.drill = drill
-        self.done = done
-        self.rows = rows
-        self.subject = sighting.subject
-        source = sighting.source
-        self.source = source.site if source is not None else self.subject.partition(":")[0]
+    @property
+    def subject(self) -> str:
+        return self.sighting.subject
+
+    @property
+    def source(self) -> str:
         """Its site; of what no endpoint has, the input, which is what the subject begins with."""
-        self.quiet = sighting.quiet
+        source = self.sighting.source
+        return source.site if source is not None else self.sighting.subject.partition(":")[0]
+
+    @property
+    def quiet(self) -> bool:
+        return self.sighting.quiet
 
 
 class Reception:

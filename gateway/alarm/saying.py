@@ -18,6 +18,8 @@ from gateway.errors import LocalProtocolError
 from gateway.link.messages import Action, IncidentState, Page, encode_known
 from gateway.moment import Moment
 
+PAGE_ROW = "page"
+"""Journal: the Page payload of the first sending of each page id; key: that id."""
 REFUSED_ROW = "action-refused"
 """Journal: ``{"action": Action, "reason": text}``; key: the incident's id."""
 
@@ -39,8 +41,8 @@ class Saying:
     changed: bool
     state: Encoded[IncidentState]
     pages: tuple[Encoded[Page], ...]
-    row: Row
-    """The snapshot, with every page in it; to be stored before anything is said."""
+    rows: tuple[Row, ...]
+    """The snapshot, and the pages that are new; to be stored before anything is said."""
 
 
 def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot: str) -> Saying:
@@ -48,8 +50,14 @@ def saying_of(record: IncidentRecord, effects: Effects, now: Moment, kernel_boot
     state = state_of(record)
     pages = pages_of(record, effects, now)
     kind = Kind.CLOSED if record.state is State.CLOSED else Kind.INCIDENT
-    row = Row(kind, record.case.id, snapshot.to_bytes(record, kernel_boot, state.payload))
-    return Saying(effects.changed, state, pages, row)
+    new = {page.id for page in effects.pages if page.sends == 1}
+    rows = [
+        Row(PAGE_ROW, page.message.id, page.payload)
+        for page in pages
+        if page.payload is not None and page.message.id in new
+    ]
+    rows.append(Row(kind, record.case.id, snapshot.to_bytes(record, kernel_boot, state.payload)))
+    return Saying(effects.changed, state, pages, tuple(rows))
 
 
 def state_of(record: IncidentRecord) -> Encoded[IncidentState]:

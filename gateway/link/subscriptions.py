@@ -20,7 +20,6 @@ class Subscriptions(Generic[H]):
 
     def __init__(self) -> None:
         self._handlers: dict[str, list[H]] = {}
-        self._levels: dict[str, list[str]] = {}  # of each filter
         self._cache: dict[str, tuple[H, ...]] = {}
 
     def add(self, topic_filter: str, handler: H) -> None:
@@ -31,7 +30,6 @@ class Subscriptions(Generic[H]):
         """
         check_filter(topic_filter)
         self._handlers.setdefault(topic_filter, []).append(handler)
-        self._levels[topic_filter] = topic_filter.split("/")
         self._cache.clear()
 
     def remove(self, topic_filter: str, handler: H | None = None) -> bool:
@@ -46,7 +44,7 @@ class Subscriptions(Generic[H]):
         self._cache.clear()
         if handlers:
             return False
-        del self._handlers[topic_filter], self._levels[topic_filter]
+        del self._handlers[topic_filter]
         return True
 
     def filters(self) -> tuple[str, ...]:
@@ -59,9 +57,9 @@ class Subscriptions(Generic[H]):
             levels = topic.split("/")
             found = tuple(
                 handler
-                for topic_filter, filter_levels in self._levels.items()
-                if matches(filter_levels, levels)
-                for handler in self._handlers[topic_filter]
+                for topic_filter, handlers in self._handlers.items()
+                if matches(topic_filter.split("/"), levels)
+                for handler in handlers
             )
             if len(self._cache) >= _CACHED_TOPICS:
                 self._cache.clear()
@@ -87,12 +85,9 @@ def matches(topic_filter: list[str], topic: list[str]) -> bool:
     """Whether a filter's levels match a topic's."""
     if topic[0].startswith("$") and topic_filter[0] in ("+", "#"):
         return False
-    if topic_filter[-1] == "#":
-        topic_filter = topic_filter[:-1]
-        topic = topic[: len(topic_filter)]
-    if len(topic_filter) != len(topic):
-        return False
-    for level, name in zip(topic_filter, topic, strict=True):  # noqa: SIM110 - `all` takes twice as long
-        if level not in ("+", name):
+    for index, level in enumerate(topic_filter):
+        if level == "#":
+            return True
+        if index >= len(topic) or level not in ("+", topic[index]):
             return False
-    return True
+    return len(topic_filter) == len(topic)

@@ -20,11 +20,8 @@ from collections.abc import Iterator
 
 EACH = 60.0
 """Seconds from one look to the next."""
-YOUNG = 5_000, 5
-"""New objects after which these alone are looked at (about 1 ms), and how many times before what
-they left is. Python's 700 and 10 cost a storm 4 % of its time."""
-FEW = 3
-"""Collections of the middle generation since the last look, each of at most 25,000 new objects: what
+FEW = 10
+"""Collections of the middle generation since the last look, each of at most 7,000 new objects: what
 these left is looked at in about 10 ms."""
 _NEVER = 1_000_000_000
 
@@ -39,7 +36,8 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*YOUNG, _NEVER)
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl does not
     if trim is not None:
         trim(0)

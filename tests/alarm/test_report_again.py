@@ -115,7 +115,7 @@ class History:
     async def _store(self, changes, rows=()):
         stored = list(rows)
         for incident, effects in changes:
-            stored.append(saying_of(incident.record, effects, self.now, "kernel").row)
+            stored += saying_of(incident.record, effects, self.now, "kernel").rows
         if stored:
             await self.journal.append(stored)
 

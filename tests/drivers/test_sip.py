@@ -19,6 +19,7 @@ from tests.drivers import sip_peer
 from tests.drivers.sip_peer import ANSWER, FINAL, HANGS_UP, HUNG_UP, REGISTRAR, Rtp
 
 pytestmark = [
+    pytest.mark.realtime,
     pytest.mark.system,
     pytest.mark.skipif(
         importlib.util.find_spec("baresip") is None, reason="the extra `sip` is not installed"

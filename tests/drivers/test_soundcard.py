@@ -13,6 +13,8 @@ from drivers.soundcard.options import SoundCardOptions
 from gateway.errors import DriverIOError, DriverOpenError
 from tests.drivers.pulse import Pulse
 
+pytestmark = pytest.mark.realtime
+
 RATE_HZ = 48_000
 BLOCK = 960
 

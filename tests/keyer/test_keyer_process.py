@@ -18,7 +18,7 @@ from gateway.voice.keyer_client import KeyedEndpoint, Keyer, LineChoice
 from gateway.voice.rtp import Token
 from tests.keyer.radio import PtyRadio
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 RUNS = 100
 TOKEN = Token(1, 1)

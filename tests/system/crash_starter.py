@@ -7,7 +7,6 @@ line on stdin starts one and is answered with its process id; an empty line wait
 With ``early`` the panel is answered before the commit: the control, which must lose presses.
 """
 
-import asyncio
 import os
 import sys
 
@@ -18,18 +17,16 @@ from gateway.alarm.desk import Desk
 from gateway.cli import main as command
 
 
-def answer_first(self, input_name, signal, store=Desk.signal):
-    store(self, input_name, signal)
-    answered = asyncio.get_running_loop().create_future()
-    answered.set_result(True)
-    return answered
+def answer_first(self, input_name, signal, told, take=Desk.take):
+    take(self, input_name, signal, lambda _stored: None)
+    told(True)
 
 
 def main(config, mode=""):
     assert drivers.panel.driver
     assert gateway.app
     if mode == "early":
-        Desk.signal = answer_first
+        Desk.take = answer_first
     child = 0
     print("imported", flush=True)
     for line in sys.stdin:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system import rig
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 CONFIG = """\
 gateway: {name}

@@ -13,7 +13,7 @@ import pytest_asyncio
 from gateway.cli.demo import sound
 from tests.system.rig_voice import RATE_HZ, Stage, likeness, until
 
-pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.realtime, pytest.mark.asyncio(loop_scope="module")]
 
 WHOLE = 0.6
 SHARED = "talkgroups: {tg: {hang_time_s: 0.2}}\n"

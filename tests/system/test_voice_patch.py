@@ -10,7 +10,7 @@ import pytest
 from gateway.cli.demo import sound
 from tests.system.rig_voice import Stage, likeness, opus_packets, until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 SHARED = """\
 talkgroups: {sec: {hang_time_s: 0.2}, pol: {hang_time_s: 0.2}, str: {hang_time_s: 0.2}}

@@ -23,7 +23,7 @@ from tests.system.rig_voice import (
     until,
 )
 
-pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.realtime, pytest.mark.asyncio(loop_scope="module")]
 
 WHOLE = 0.6
 """Least likeness of any 300 ms piece: measured 0.93, 0.67 with one frame too many in it, 0.2 without a word."""

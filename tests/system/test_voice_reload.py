@@ -10,7 +10,7 @@ import pytest
 from gateway.cli.demo import sound
 from tests.system.rig_voice import RATE_HZ, Stage, likeness, read_rtp, until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 BUTTONS = 400
 PLANS = 150

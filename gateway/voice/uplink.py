@@ -13,6 +13,13 @@ Rule 5. Refused or revoked, the endpoint is silent. A squelch that is still open
         brings no audio never asks.
 Rule 6. With no block for `STALLED` while talking, the floor is given back; the next block asks.
 Rule 7. A grant that nobody waits for is given back. Another token while talking begins a new burst.
+Rule 8. Queued, what was said until now is dropped: the talker hears that it is to wait, and what it
+        said would be old by its turn. Where an open squelch means that a key is held, closing it
+        takes the request back; where it only means that somebody speaks (``waits``), the place is
+        kept. While the endpoint transmits nobody knows, and the place is kept too.
+Rule 9. The turn has come: an open squelch talks at once. Else nobody is granted into silence: a key
+        known to be let go gives the floor back at once, anybody else after `REACTION`
+        (TS 24.380 T132).
 """
 
 from __future__ import annotations
@@ -35,6 +42,9 @@ ANSWER = 1.5
 STALLED = 0.3
 """Seconds without audio after which a burst is over; less than the 0.4 after which those who hear it
 release: the burst's last packet would key them once more, for nothing."""
+
+REACTION = 2.0
+"""Seconds within which a queued talker whose turn has come must speak (TS 24.380 T132)."""
 
 _CLOSING = 0.04  # seconds within which the block being captured must come, if one comes at all
 _WAITING_BLOCKS = round(ANSWER / BLOCK)
@@ -85,13 +95,20 @@ class State(Enum):
     TALKING = "talking"
     CLOSING = "closing"  # talking, but the squelch has closed
     REFUSED = "refused"  # the squelch is open, and somebody else has the floor
+    QUEUED = "queued"  # the request waits for its turn
+    TURN = "turn"  # the floor is ours, and nobody speaks yet
 
 
 class Uplink:
-    """The speaking side of one endpoint. ``dropped`` counts blocks that waited too long."""
+    """The speaking side of one endpoint. ``dropped`` counts blocks that waited too long.
 
-    def __init__(self, *, pre_roll: float, rx_mute: float) -> None:
+    ``waits`` says that a closed squelch does not mean that a key was let go (VOX).
+    """
+
+    def __init__(self, *, pre_roll: float, rx_mute: float, waits: bool = False) -> None:
         self.state = State.QUIET
+        self._waits = waits
+        self._turn_until = 0.0
         self.dropped = 0
         self._rx_mute = rx_mute
         self._before: deque[Block] = deque(maxlen=max(round(pre_roll / BLOCK), 0))
@@ -132,6 +149,12 @@ class Uplink:
             self._before.clear()
         return self._look(now)
 
+    def deaf(self, until: float, now: float) -> list[Action]:
+        """Do not listen until then: what the microphone hears is a tone of ours."""
+        self._muted_until = max(self._muted_until, until)
+        self._before.clear()
+        return self._look(now)
+
     def block(self, block: Block, now: float) -> list[Action]:
         """A block was captured."""
         if not self.listening(now):
@@ -166,6 +189,8 @@ class Uplink:
                 return []  # the controller has said it once more
             self._token = token
             return [Begin(token)]
+        if self.state in (State.QUEUED, State.TURN):
+            return self._take_turn(token, now)
         if self.state is not State.ASKING:
             return [GiveBack()]
         self._token = token
@@ -181,16 +206,26 @@ class Uplink:
             return actions
         return [*actions, *self._finish()]
 
+    def queued(self, now: float) -> list[Action]:
+        """The request waits for its turn (rule 8)."""
+        if self.state is not State.ASKING:
+            return []
+        self._quiet()
+        self.state = State.QUEUED
+        return self._look(now)
+
     def refused(self, retry_after: float | None, now: float) -> None:
         """The request was denied; ``retry_after`` in seconds, where the controller named it."""
-        if self.state is State.ASKING:
+        if self.state in (State.ASKING, State.QUEUED):
             self._refuse()
             self._not_before = now + (retry_after or 0.0)
             self._again = retry_after is not None
 
     def revoked(self) -> None:
         """The floor was taken from us."""
-        if self.talking:
+        if self.state is State.TURN:
+            self._quiet()
+        elif self.talking:
             self._refuse()
 
     def idle(self) -> None:
@@ -203,7 +238,7 @@ class Uplink:
         actions: list[Action] = []
         if self.talking:
             actions = self._finish()
-        elif self.state is State.ASKING:
+        elif self.state in (State.ASKING, State.QUEUED, State.TURN):
             actions = [GiveBack()]
         self._quiet()
         return actions
@@ -219,6 +254,10 @@ class Uplink:
             times.append(self._closed_at + _CLOSING)
         elif self.state is State.ASKING and self._closed_at is not None:
             times.append(self._closed_at + ANSWER)
+        elif self.state is State.TURN:
+            times.append(self._turn_until)
+        if self.state in (State.QUEUED, State.TURN) and not self._muted and now < self._muted_until:
+            times.append(self._muted_until)
         return min(times, default=None)
 
     def tick(self, now: float) -> list[Action]:
@@ -239,6 +278,13 @@ class Uplink:
                 return [GiveBack()]
             case State.TALKING | State.CLOSING if not self.listening(now):
                 return self._finish()
+            case State.TURN if is_open:
+                return self._begin(now)
+            case State.QUEUED | State.TURN if self._let_go(now):
+                self._quiet()
+                return [GiveBack()]
+            case State.QUEUED:
+                pass
             case State.ASKING | State.CLOSING if is_open:
                 self._closed_at = None
                 if self.state is State.CLOSING:
@@ -263,6 +309,28 @@ class Uplink:
             case _:
                 pass
         return []
+
+    def _let_go(self, now: float) -> bool:
+        """Whether nobody waits for the turn any more, or nobody has taken it."""
+        if self.state is State.TURN and now >= self._turn_until:
+            return True
+        return not self._waits and not self._raw and self.listening(now)
+
+    def _take_turn(self, token: Token, now: float) -> list[Action]:
+        if self.state is State.QUEUED:
+            self._turn_until = now + REACTION
+        self.state = State.TURN
+        self._token = token
+        return self._look(now)
+
+    def _begin(self, now: float) -> list[Action]:
+        """Speak under the grant that waited for it."""
+        assert self._token is not None
+        self.state = State.TALKING
+        self._heard = now
+        before = [Send(block, pre_roll=True) for block in self._before]
+        self._before.clear()
+        return [Begin(self._token), *before]
 
     def _ask(self) -> None:
         self.state = State.ASKING

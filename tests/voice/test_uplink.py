@@ -268,6 +268,7 @@ EVENTS = st.lists(
                 "refuse",
                 "retry",
                 "revoke",
+                "queue",
                 "idle",
                 "tx",
                 "rx",
@@ -281,10 +282,10 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS)
-def test_whatever_happens_it_sends_only_under_a_grant_and_ends_what_it_began(events):
+@given(EVENTS, st.booleans())
+def test_whatever_happens_it_sends_only_under_a_grant_and_ends_what_it_began(events, waits):
     """The grant is ours from `granted` until we give it back or it is revoked."""
-    uplink = Uplink(pre_roll=0.1, rx_mute=0.3)
+    uplink = Uplink(pre_roll=0.1, rx_mute=0.3, waits=waits)
     now, numbers = 0.0, itertools.count()
     asked = granted = muted = False
     sent, begun = [], False
@@ -307,6 +308,8 @@ def test_whatever_happens_it_sends_only_under_a_grant_and_ends_what_it_began(eve
             case "revoke":
                 granted = begun = False
                 uplink.revoked()
+            case "queue":
+                actions = uplink.queued(now)
             case "idle":
                 uplink.idle()
             case "tx" | "rx":

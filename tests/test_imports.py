@@ -80,6 +80,7 @@ PURE = {
     "gateway.alarm.cases": set(),
     "gateway.alarm.wire": set(),
     "gateway.alarm.snapshot": {"msgspec"},
+    "gateway.voice.opus_toc": set(),
     "gateway.voice.rtp": set(),
     "gateway.voice.jitter": set(),
     "gateway.voice.floor": set(),

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import DriverUnavailable, LocalProtocolError, RemoteProtocolError
+from gateway.voice.opus_toc import MAX_TICKS, ticks_of
+
+__all__ = ["LOOKAHEAD", "RATES_HZ", "Decoder", "Encoder", "ticks_of"]
 
 RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 """Sample rates that Opus codes without a change of rate (RFC 6716, section 2)."""
@@ -23,7 +26,6 @@ LOOKAHEAD = 0.0065
 
 _LIBRARY = "libopus.so.0"
 _MAX_FRAME_BYTES = 1275  # RFC 6716, 3.2.1
-_MAX_TICKS = 5_760  # 120 ms at 48 kHz (RFC 6716, 3.2.5)
 
 # opus_defines.h
 _APPLICATION_VOIP = 2048
@@ -35,30 +37,6 @@ _SET_PACKET_LOSS_PERC = 4014
 _SET_DTX = 4016
 _SET_SIGNAL = 4024
 _RESET_STATE = 4028
-
-# Ticks of 48 kHz in one frame, by the configuration number in the first byte (RFC 6716, table 2).
-_FRAME_TICKS = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960) * 4
-
-
-def ticks_of(payload: bytes) -> int:
-    """How long one Opus packet plays, in ticks of 48 kHz, without decoding it.
-
-    Raises:
-        RemoteProtocolError: it is none, or longer than 120 ms (RFC 6716, 3.4, R1 and R5).
-    """
-    if not payload:
-        raise RemoteProtocolError("an Opus packet has at least one byte")
-    code = payload[0] & 3
-    if code == 3:
-        if len(payload) < 2:
-            raise RemoteProtocolError("an Opus packet of code 3 has at least two bytes")
-        count = payload[1] & 0x3F
-    else:
-        count = 1 if code == 0 else 2
-    ticks = count * _FRAME_TICKS[payload[0] >> 3]
-    if not 0 < ticks <= _MAX_TICKS:
-        raise RemoteProtocolError(f"{count} Opus frames of {_FRAME_TICKS[payload[0] >> 3]} ticks")
-    return ticks
 
 
 @cache
@@ -165,7 +143,7 @@ class Decoder:
         weakref.finalize(self, lib.opus_decoder_destroy, state)
         self.rate_hz = rate_hz
         self._ticks_per_sample = 48_000 // rate_hz
-        self._most = _MAX_TICKS // self._ticks_per_sample
+        self._most = MAX_TICKS // self._ticks_per_sample
         self._output = np.zeros(self._most, np.int16)
         self._state = ctypes.c_void_p(state)
         self._pointer = ctypes.c_void_p(self._output.ctypes.data)

@@ -167,4 +167,14 @@ class Cases:
             site_class=site.class_ if site else None,
             street=site.street if site else None,
             grid=site.grid if site else None,
+            place=_place(source, site),
         )
+
+
+def _place(source: SourceFacts | None, site: SiteFacts | None) -> str | None:
+    """Where at the site, for people: the place's name, else the endpoint's, else the place's key."""
+    if source is None:
+        return None
+    named = source.title if source.title != source.endpoint else None
+    titles = site.places if site is not None else {}
+    return titles.get(source.place or "") or named or source.place

@@ -32,6 +32,8 @@ Rule 14. The clocks of the plan's targets run from the raising, or from the alar
 Rule 15. An incident of silence is resolved by the restore: what was silent is heard again.
 Rule 16. What is merged into it goes on in it (`gateway.alarm.merging`).
 Rule 17. A group that is stood down is not called: it counts for no quorum, and may be chosen again.
+Rule 18. Each start of a level that patches opens the place's microphones for the level's time, on the
+         wall clock, unless the incident is covert. Resolved, it closes them.
 """
 
 from __future__ import annotations
@@ -285,6 +287,7 @@ class Incident:
             self._choose(passed, now)
             if self._record.case.steps[passed].patch:
                 self.patch()
+                self._open_microphones(self._record.case.steps[passed].hot_mic, now)
         for name in dict.fromkeys((*step.groups, *self._record.chosen, *self._record.brought)):
             group = self._record.groups.get(name)
             if group is None or group.state not in STANDING:
@@ -311,6 +314,11 @@ class Incident:
     def patch(self) -> None:
         """Open its talkgroup (rule 10)."""
         self.update(talkgroup=f"incident-{self.id}")
+
+    def _open_microphones(self, seconds: float, now: Moment) -> None:
+        """Rule 18."""
+        if seconds > 0 and not self._record.case.covert:
+            self.update(hot_mic_until=max(self._record.hot_mic_until or 0.0, now.wall + seconds))
 
     def note(self, by: str, text: str, now: Moment) -> None:
         """Keep a remark."""
@@ -354,6 +362,7 @@ class Incident:
             groups=groups,
             pages=delivery.stop(self._record.pages),
             clocks={},
+            hot_mic_until=None,
         )
 
     def refuse(self, action_id: str, reason: str, now: Moment) -> Effects:

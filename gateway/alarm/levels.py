@@ -158,6 +158,8 @@ def steps_of(
                 groups=tuple(called),
                 spared=spared_groups(level, groups, site) if drill else (),
                 patch=level.patch,
+                hot_mic=level.hot_mic,
+                announce=level.announce,
                 quorum=quorum(plan, index),
                 ack_within=level.ack_within,
                 rotas=level.page_rota,

@@ -13,11 +13,15 @@ Rule 6. Hours are those at which the incident opens: a plan that it began with g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from gateway.alarm.calendars import ALWAYS, Hours
+
+Announce = Literal["wait", "pre-empt", "off"]
+"""How a page is spoken: once nobody talks, over whoever does, or not at all."""
 
 PANIC = "panic"
 TROUBLE = "trouble"
@@ -55,6 +59,8 @@ class SiteFacts:
     grid: str | None = None
     tags: tuple[str, ...] = ()
     position: tuple[float, float] | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Names for people of its places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +212,9 @@ class Level:
     page_rota: tuple[str, ...] = ()
     nearest: Nearest | None = None
     patch: bool = False
+    hot_mic: float = 0.0
+    """Seconds for which a patch opens the place's microphones."""
+    announce: Announce = "wait"
     answered_by: Quorum | None = None
     ack_within: float = 60.0
 

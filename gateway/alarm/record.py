@@ -17,7 +17,7 @@ from enum import StrEnum
 import msgspec
 
 from gateway.alarm.contact import Contact
-from gateway.alarm.plan import ANY, DEFAULT_TARGETS, Nearest, Quorum, Targets
+from gateway.alarm.plan import ANY, DEFAULT_TARGETS, Announce, Nearest, Quorum, Targets
 from gateway.moment import Moment
 
 
@@ -96,6 +96,8 @@ class Step:
     nearest: Nearest | None = None
     spared: tuple[str, ...] = ()
     """Groups that it names and that take part in no drill; of a drill only."""
+    hot_mic: float = 0.0
+    announce: Announce = "wait"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,8 @@ class Case:
     street: str | None = None
     grid: str | None = None
     """What the site was when it was raised, for the report."""
+    place: str | None = None
+    """Where at the site, for people."""
 
 
 class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +196,8 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Contacts of the endpoint that are in alarm."""
     latched: bool = False
     talkgroup: str | None = None
+    hot_mic_until: float | None = None
+    """Until when the place's microphones are open on the talkgroup."""
     groups: Mapping[str, GroupRecord] = msgspec.field(default_factory=dict)
     pages: tuple[PageRecord, ...] = ()
     level_due: float | None = None

@@ -79,6 +79,7 @@ def state_of(record: IncidentRecord) -> IncidentState:
         merged=record.merged,
         merged_into=record.merged_into,
         shortfalls=record.shortfalls,
+        hot_mic_until=_time(record.hot_mic_until),
     )
 
 
@@ -116,6 +117,9 @@ def pages_of(record: IncidentRecord, pages: Iterable[PageRecord], sent: float) -
             ack_within_s=step.ack_within,
             covert=case.covert,
             text=case.text,
+            level_name=step.name,
+            place=case.place,
+            announce=step.announce,
         )
 
 

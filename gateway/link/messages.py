@@ -188,6 +188,11 @@ class Page:
     covert: bool = False
     text: str | None = None
     """What whoever raised it said about it."""
+    level_name: str | None = None
+    place: str | None = None
+    """Where at the site, for people."""
+    announce: Literal["wait", "pre-empt", "off"] = "wait"
+    """How those who serve the group speak it on its talkgroup."""
 
 
 ActionName = Literal[
@@ -323,6 +328,8 @@ class IncidentState:
     merged_into: Uuid | None = None
     shortfalls: tuple[str, ...] = ()
     """Whom a level wanted and could not call, and why."""
+    hot_mic_until: Time | None = None
+    """Until when the microphones of its endpoints are open on ``talkgroup`` without anybody pressing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

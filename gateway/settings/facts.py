@@ -47,6 +47,7 @@ def site_of(name: str, site: model.Site) -> plans.SiteFacts:
         grid=site.grid,
         tags=site.tags,
         position=site.position,
+        places=site.places,
     )
 
 
@@ -169,7 +170,7 @@ def plans_of(settings: Settings) -> tuple[plans.Plan, ...]:
                 code=plan.when.code,
                 hours=_hours(settings, plan.when),
             ),
-            levels=tuple(_level(level) for level in plan.levels),
+            levels=tuple(_level(level, plan.announce) for level in plan.levels),
             severity=plan.severity,
             ack_expires=plan.ack_expires_s,
             targets=plans.Targets(
@@ -183,7 +184,7 @@ def plans_of(settings: Settings) -> tuple[plans.Plan, ...]:
     )
 
 
-def _level(level: Level) -> plans.Level:
+def _level(level: Level, announce: plans.Announce) -> plans.Level:
     where = level.page_where
     return plans.Level(
         name=level.name,
@@ -207,6 +208,8 @@ def _level(level: Level) -> plans.Level:
             max_age=level.nearest.max_age_s,
         ),
         patch=level.patch,
+        hot_mic=level.hot_mic_s if level.patch else 0.0,
+        announce=level.announce or announce,
         answered_by=_quorum(level.answered_by),
         ack_within=level.ack_within_s,
     )

@@ -149,6 +149,8 @@ Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Position = Annotated[tuple[Latitude, Longitude], Field(strict=False)]
 Priority = Annotated[int, Field(ge=0, le=255)]
+Language = Literal["zh", "en"]
+HowAnnounced = Literal["wait", "pre-empt", "off"]
 
 
 class _Model(BaseModel):
@@ -200,6 +202,8 @@ class Site(_Model):
     """Latitude and longitude, WGS 84 degrees."""
     tags: Listed[Identifier] = ()
     """Free labels that plans can match."""
+    places: dict[Identifier, Text] = {}
+    """Names for people of its places, by ``place``: what an announcement says instead of ``south-gate``."""
 
 
 class Indications(_Model):
@@ -273,6 +277,8 @@ class Endpoint:
     """What shows at its place; not for a covert one."""
     drills: bool = False
     """Whether a drill's patch may open it. One that is not marked is never opened by a drill."""
+    hot_mic: bool = True
+    """Whether a level's ``hot_mic_s`` may open its microphone; only an intercom's is ever opened."""
     talkgroup: TalkgroupName | None = None
     """The talkgroup it speaks on and hears."""
     hears: Listed[TalkgroupName] = ()
@@ -337,6 +343,8 @@ class Group(_Model):
     """Latitude and longitude, WGS 84 degrees, for ``nearest``: where it is while no client of it says so."""
     drills: bool = False
     """Whether drills may call it. One that is not marked never hears of a drill."""
+    language: Language | None = None
+    """Language of what is announced to it; default: ``announcements: {language:}``, else zh where its name has a Chinese character, else en."""
 
 
 class Calendar(_Model):
@@ -462,10 +470,20 @@ class Level(_Model):
     """Further groups: those nearest to the site when the level starts."""
     patch: bool = False
     """Open the incident's talkgroup and join the place's endpoints and the paged groups to it."""
+    hot_mic_s: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 30.0
+    """With ``patch``: seconds for which the microphones of the place's intercoms are open on the incident's talkgroup without anybody pressing, at floor priority 0; never where it is covert. 0: never."""
+    announce: HowAnnounced | None = None
+    """How its pages are spoken: ``wait`` until nobody talks, ``pre-empt`` whoever does, or ``off``; default is the plan's."""
     answered_by: AnsweredBy | None = None
     """Parties of which each must ack, ``any``, ``all``, or how many groups; a later level inherits it; without one any single ack answers."""
     ack_within_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 60.0
     """Seconds after which the next level starts."""
+
+    @model_validator(mode="after")
+    def _patched(self) -> Self:
+        if "hot_mic_s" in self.model_fields_set and self.hot_mic_s and not self.patch:
+            raise ValueError("hot_mic_s needs patch: true, for a talkgroup to open it on")
+        return self
 
 
 class Plan(_Model):
@@ -481,6 +499,8 @@ class Plan(_Model):
     """Seconds after which an ack that nothing followed no longer counts; default is never."""
     targets: Targets = Targets()
     """Within which time what is to be reached."""
+    announce: HowAnnounced = "wait"
+    """How the pages of its levels are spoken: ``wait`` until nobody talks, ``pre-empt`` whoever does, or ``off``."""
     levels: Annotated[tuple[Level, ...], Field(strict=False, min_length=1)]
     """The steps, first to last."""
 
@@ -630,6 +650,33 @@ class Drill(_Model):
         return self
 
 
+class Announcements(_Model):
+    """What is spoken on a group's talkgroup when a page for it is received here; espeak-ng is the voice."""
+
+    times: Annotated[int, Field(ge=0, le=5)] = 2
+    """How often each is said, while nobody of the group has acked; 0: nothing is announced."""
+    pause_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 3.0
+    """Seconds between two times, for people to answer."""
+    within_s: Annotated[float, Field(ge=1, le=600, allow_inf_nan=False)] = 30.0
+    """Seconds from the page on within which it is begun; what could not have the floor by then is not said."""
+    priority: Priority = 50
+    """Floor priority of one that waits: above a hot microphone's 0, below people's 100."""
+    pre_empt_priority: Priority = 150
+    """Floor priority of one that pre-empts."""
+    language: Language | None = None
+    """Language of groups that name none."""
+    voices: dict[Language, Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]{0,63}$")]] = {}
+    """Voice of espeak-ng by language; default: zh is cmn-latn-pinyin, en is en-gb."""
+    speed_wpm: Annotated[int, Field(ge=80, le=300)] = 150
+    """Speed in words a minute."""
+    level_dbfs: Annotated[float, Field(ge=-40, le=-10, allow_inf_nan=False)] = -20.0
+    """Loudness of the speech, as its RMS."""
+    chime: bool = True
+    """Whether two tones come first; they are also what is heard where no voice can be rendered."""
+    cache_mb: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Megabytes of ``data_dir`` for what is rendered ahead; about 50 KB for each name."""
+
+
 class Settings(_Model):
     """One gateway's whole configuration, includes merged. Nobody below `gateway.app` sees all of it."""
 
@@ -675,6 +722,8 @@ class Settings(_Model):
     """Who stands by for which gateway; the same in every gateway's configuration, so best in a shared file."""
     drills: dict[Identifier, Drill] = {}
     """Drills that are held by themselves, by name."""
+    announcements: Announcements = Announcements()
+    """How pages are spoken."""
     neighbours: Neighbours = Neighbours()
     """Other systems that are told of alarms and incidents."""
     dispositions: Dispositions | None = None

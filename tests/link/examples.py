@@ -97,6 +97,9 @@ PAGE = Page(
     raised=AT,
     sent=AT,
     ack_within_s=30.0,
+    level_name="吹哨响应",
+    place="南大门",
+    announce="pre-empt",
 )
 RECEIPT = Action(
     id=ID + "5",
@@ -146,6 +149,7 @@ INCIDENT = IncidentState(
     home="zju1",
     handler="li",
     notes=(Note(by="li", text="两人", time=AT),),
+    hot_mic_until=AT,
 )
 PRESENCE = Presence(
     client="car-7",
@@ -233,7 +237,8 @@ GOLDEN = [
         '"site_name":"浙大一院","endpoint":"south-gate-button",'
         '"endpoints":["south-gate-button","south-gate-intercom"],"position":[30.2573,120.1776],'
         '"talkgroup":null,"drill":false,"raised":"2026-11-24T05:45:08.123Z",'
-        '"sent":"2026-11-24T05:45:08.123Z","ack_within_s":30.0,"covert":false,"text":null}'.encode(),
+        '"sent":"2026-11-24T05:45:08.123Z","ack_within_s":30.0,"covert":false,"text":null,'
+        '"level_name":"吹哨响应","place":"南大门","announce":"pre-empt"}'.encode(),
     ),
     (
         RECEIPT,
@@ -258,7 +263,8 @@ GOLDEN = [
         '"refused":{"id":"0190a5c0-0000-7000-8000-000000000006",'
         '"reason":"disposition missing"},"covert":false,"text":null,"home":"zju1","handler":"li",'
         '"notes":[{"by":"li","text":"两人","time":"2026-11-24T05:45:08.123Z"}],"verdict":null,'
-        '"merged":[],"merged_into":null,"shortfalls":[]}'.encode(),
+        '"merged":[],"merged_into":null,"shortfalls":[],'
+        '"hot_mic_until":"2026-11-24T05:45:08.123Z"}'.encode(),
     ),
     (
         PRESENCE,

@@ -11,6 +11,8 @@ RUN_PACKAGES := mosquitto libopus0 libportaudio2 espeak-ng alsa-utils
 # What the tests use as the other side: real clients, sound servers, cameras.
 TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester openssl gcc libc6-dev \
 	systemd iproute2 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly python3-gi
+# What the benchmarks measure against.
+BENCH_PACKAGES := $(TEST_PACKAGES) svxlink-server svxreflector
 # What the guest with hardware of its own is made of.
 VM_PACKAGES := $(TEST_PACKAGES) qemu-system-x86 busybox-static kmod cpio make linux-image-amd64 linux-headers-amd64 linux-source
 
@@ -86,6 +88,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: setup
+	$(call packages,$(BENCH_PACKAGES))
 	@$(BIN)/python -m bench
 
 clean:

@@ -6,7 +6,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("press", "storm", "speech", "voice_cpu", "memory", "loading")
+NAMES = ("press", "storm", "speech", "voice_cpu", "memory", "loading", "svxlink")
 
 
 def main() -> None:

@@ -250,7 +250,7 @@ class Endpoint:
     def on_idle(self, talkgroup: str) -> None:
         self._downlink.floor_idle(talkgroup)
         if talkgroup == self._tuning.speaks:
-            self._uplink.idle()
+            self._uplink.idle(_now())
 
     # What the device and the lines say.
 

@@ -65,9 +65,9 @@ def test_at_most_a_second_and_a_half_waits_and_the_oldest_goes():
     for n in range(80):
         uplink.block(block(n), n * 0.02)
     sent = uplink.granted(TOKEN, 1.6)
-    assert len(sent) == 1 + 75
-    assert sent[1] == Send(block(5), pre_roll=True)
-    assert uplink.dropped == 5
+    assert sent[:2] == [Begin(TOKEN), Send(block(5), pre_roll=True)]
+    assert uplink.backlog.dropped == 5
+    assert len(sent[1:]) + len(uplink.backlog) == 75
 
 
 def test_the_squelch_closing_lets_the_block_being_captured_through_and_one_of_silence():
@@ -144,7 +144,7 @@ def test_a_refused_endpoint_is_silent_and_asks_with_the_first_block_after_the_fl
     uplink.squelch(True, 0.0)
     uplink.refused(None, 0.01)
     assert uplink.block(block(1), 5.0) == []
-    uplink.idle()  # a dead device does not ask
+    uplink.idle(5.0)  # a dead device does not ask
     assert uplink.block(block(2), 5.02) == [Ask()]
     assert uplink.granted(TOKEN, 5.02)[1:] == [
         Send(block(1), pre_roll=True),
@@ -165,7 +165,7 @@ def test_refused_and_closed_it_forgets():
     uplink.squelch(True, 0.0)
     uplink.refused(None, 0.01)
     uplink.squelch(False, 0.5)
-    uplink.idle()
+    uplink.idle(0.6)
     assert uplink.block(block(1), 0.62) == []
     assert uplink.state is State.QUIET
 
@@ -175,7 +175,7 @@ def test_revoked_it_stops_at_once_and_asks_again_when_the_floor_is_idle():
     uplink.revoked()
     assert not uplink.talking
     assert uplink.block(block(1), 1.52) == []
-    uplink.idle()
+    uplink.idle(1.52)
     assert uplink.block(block(2), 3.02) == [Ask()]
 
 
@@ -273,6 +273,7 @@ EVENTS = st.lists(
                 "tx",
                 "rx",
                 "stop",
+                "too long",
                 "tick",
             ]
         ),
@@ -282,10 +283,14 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, st.booleans())
-def test_whatever_happens_it_sends_only_under_a_grant_and_ends_what_it_began(events, waits):
+@given(EVENTS, st.booleans(), st.sampled_from([0.0, 0.05]), st.sampled_from([None, 3.0]))
+def test_whatever_happens_it_sends_only_under_a_grant_and_ends_what_it_began(
+    events, waits, tail_cut, input_timeout
+):
     """The grant is ours from `granted` until we give it back or it is revoked."""
-    uplink = Uplink(pre_roll=0.1, rx_mute=0.3, waits=waits)
+    uplink = Uplink(
+        pre_roll=0.1, rx_mute=0.3, waits=waits, tail_cut=tail_cut, input_timeout=input_timeout
+    )
     now, numbers = 0.0, itertools.count()
     asked = granted = muted = False
     sent, begun = [], False
@@ -305,13 +310,13 @@ def test_whatever_happens_it_sends_only_under_a_grant_and_ends_what_it_began(eve
             case "refuse" | "retry":
                 asked = False
                 uplink.refused(5.0 if what == "retry" else None, now)
-            case "revoke":
+            case "revoke" | "too long":
                 granted = begun = False
-                uplink.revoked()
+                uplink.revoked(too_long=what == "too long")
             case "queue":
                 actions = uplink.queued(now)
             case "idle":
-                uplink.idle()
+                uplink.idle(now)
             case "tx" | "rx":
                 muted = what == "tx"
                 actions = uplink.transmitting(muted, now)

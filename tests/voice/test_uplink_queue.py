@@ -107,7 +107,7 @@ def test_denied_in_the_queue_asks_again_when_the_floor_is_idle():
     uplink = queued()
     uplink.refused(None, 2.0)
     assert uplink.state is State.REFUSED
-    uplink.idle()
+    uplink.idle(2.5)
     assert uplink.block(block(9), 3.0) == [Ask()]
 
 

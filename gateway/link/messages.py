@@ -91,10 +91,10 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloorRequest:
-    """A client asks for the floor, gives it back, or takes a queued request back."""
+    """A client asks for the floor, gives it back, takes a queued request back, asks where it stands, or acknowledges a grant out of the queue."""
 
     v: Version = 1
-    op: Literal["request", "release", "cancel"]
+    op: Literal["request", "release", "cancel", "queue_position", "ack"]
     talker: Talker
     priority: Octet
     emergency: bool
@@ -103,7 +103,7 @@ class FloorRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloorAnswer:
-    """The controller's answer; ``seq`` is the request's, ``cause`` a number of TS 24.380."""
+    """The controller's answer; ``seq`` is the request's, ``cause`` a number of TS 24.380; ``position`` is told again when it changes."""
 
     v: Version = 1
     op: Literal["granted", "denied", "queued", "revoked"]

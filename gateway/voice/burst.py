@@ -17,7 +17,7 @@ REVOKE_GRACE = 3.0
 RESEND = 1.0
 """Between two sendings of a revoke (T8) or of a grant out of the queue (T20)."""
 GRANT_RESENDS = 3
-"""How often a grant out of the queue is repeated while no media comes (T20)."""
+"""How often a grant out of the queue is repeated while neither media nor an ack comes (T20)."""
 
 UNDER_WAY = 1.0
 """How long packets that were sent before a grant was known may take to come."""
@@ -41,6 +41,21 @@ class Burst:
 
     def __post_init__(self) -> None:
         self._sent = self._renewed = self.granted
+
+    def ask_again(self, request: Request) -> None:
+        """Its talker asks anew: its priority may rise by that, and an emergency begin."""
+        before = self.request
+        self.request = Request(
+            request.talker,
+            max(request.priority, before.priority),
+            request.emergency or before.emergency,
+            request.seq,
+        )
+
+    def acknowledged(self) -> None:
+        """Its talker knows of the grant."""
+        if self.cause is None:
+            self.resends = 0
 
     def renew(self, token: Token, now: float) -> None:
         """The same grant goes on under another token."""

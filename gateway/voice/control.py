@@ -215,7 +215,7 @@ class Control:
         client = client_of(request.talker)
         if len(self._talkers) < MAX_CLIENTS or client in self._talkers:
             self._talkers[client] = request.talker
-        if self._floor.leads and (self._public or client == self._gateway):
+        if self._answers(client):
             return self._done(self._floor.request(request, now), now)
         if client != self._gateway:
             recent = {t: r for t, r in self._requests.items() if now - r[0] < KEEP_REQUESTS}
@@ -230,6 +230,18 @@ class Control:
         if kept or not self._floor.leads:
             return []
         return self._done(self._floor.release(talker, now), now)
+
+    def position_asked(self, talker: str, seq: int, now: float) -> list[Action]:
+        """Somebody asks where its request ``seq`` stands."""
+        if not self._answers(client_of(talker)):
+            return []
+        return self._done(self._floor.position(talker, seq, now), now)
+
+    def acknowledged(self, talker: str, now: float) -> list[Action]:
+        """Somebody knows of its grant out of the queue."""
+        if not self._answers(client_of(talker)):
+            return []
+        return self._done(self._floor.acknowledged(talker), now)
 
     def packet(self, client: str, token: Token, now: float) -> tuple[Verdict, list[Action]]:
         """Whether a packet that is young enough is played, and what else follows from it."""
@@ -258,6 +270,10 @@ class Control:
         return self._done(out + self._elect(now), now)
 
     # Parts
+
+    def _answers(self, client: str) -> bool:
+        """Whether it is for us to answer ``client``'s requests."""
+        return self._floor.leads and (self._public or client == self._gateway)
 
     def _has_gone(self, client: str) -> bool:
         return client in self._met and client not in self._online and client != self._gateway

@@ -64,6 +64,10 @@ class Heir:
     talker: str
     priority: int = 100
 
+    def keeps(self, request: Request) -> bool:
+        """Whether the floor is kept from ``request``: only a strictly higher priority takes it."""
+        return request.talker != self.talker and request.priority <= self.priority
+
 
 def client_of(talker: str) -> str:
     """``zju1`` of ``zju1/police-radio``."""

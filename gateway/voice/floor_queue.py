@@ -1,4 +1,4 @@
-"""The requests that wait for a floor: by priority, then by arrival. Pure."""
+"""The requests that wait for a floor: by priority, then by arrival; and who knows its place. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class FloorQueue:
 
     def __init__(self) -> None:
         self._requests: list[Request] = []
+        self._told: dict[str, int] = {}  # by talker, the place that it knows of
 
     def __iter__(self) -> Iterator[Request]:
         return iter(tuple(self._requests))
@@ -24,7 +25,11 @@ class FloorQueue:
         return self._requests[0] if self._requests else None
 
     def put(self, request: Request) -> None:
-        """Add a request, or replace its talker's; at an unchanged priority it keeps its place."""
+        """Add a request, or replace its talker's; at an unchanged priority it keeps its place.
+
+        Either way its talker is to be told where it stands.
+        """
+        self._told.pop(request.talker, None)
         for place, other in enumerate(self._requests):
             if other.talker == request.talker and other.priority == request.priority:
                 self._requests[place] = request
@@ -53,9 +58,23 @@ class FloorQueue:
         del self._requests[room:]
         return extra
 
-    def position(self, request: Request) -> int | None:
-        """Its place from 1; None where it does not wait."""
-        return self._requests.index(request) + 1 if request in self._requests else None
+    def ask(self, talker: str) -> bool:
+        """``talker`` wants to know where it stands; False where it does not wait."""
+        waits = any(request.talker == talker for request in self._requests)
+        if waits:
+            self._told.pop(talker, None)
+        return waits
+
+    def news(self) -> list[tuple[Request, int]]:
+        """Requests with their places from 1, of talkers who know no place or another one."""
+        places = {request.talker: place for place, request in enumerate(self._requests, 1)}
+        news = [
+            (request, places[request.talker])
+            for request in self._requests
+            if self._told.get(request.talker) != places[request.talker]
+        ]
+        self._told = places
+        return news
 
     def clear(self) -> list[Request]:
         """Take all away."""

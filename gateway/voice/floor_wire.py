@@ -10,7 +10,7 @@ from gateway.errors import RemoteProtocolError
 from gateway.link.messages import FloorAnswer, FloorRequest, FloorState, decode, encode
 from gateway.voice.causes import Deny, Revoke
 from gateway.voice.floor_actions import Answer, Op, Show, State, client_of
-from gateway.voice.participant import Send
+from gateway.voice.participant_actions import Send
 from gateway.voice.rtp import Token
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ def request_to_bytes(talker: str, send: Send) -> bytes:
     )
 
 
-def request_from_bytes(client: str, payload: bytes) -> FloorRequest:
-    """A FloorRequest that ``client`` has published.
+def request_from_bytes(client: str, payload: bytes) -> tuple[str, Send]:
+    """The talker and what it asks, of a FloorRequest that ``client`` has published.
 
     Raises:
         RemoteProtocolError: it is none, or it asks for a talker of somebody else.
@@ -38,7 +38,7 @@ def request_from_bytes(client: str, payload: bytes) -> FloorRequest:
     request = decode(FloorRequest, payload)
     if client_of(request.talker) != client:
         raise RemoteProtocolError(f"{client} asks for {request.talker}")
-    return request
+    return request.talker, Send(request.op, request.seq, request.priority, request.emergency)
 
 
 def answer_to_bytes(answer: Answer) -> bytes:

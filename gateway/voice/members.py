@@ -9,11 +9,11 @@ from typing import ParamSpec
 
 from gateway.errors import LocalProtocolError
 from gateway.ops.counters import Counters
-from gateway.voice.causes import Deny, Revoke
 from gateway.voice.floor_actions import Answer, Op
 from gateway.voice.participant import Participant
-from gateway.voice.rtp import Packet, Token
-from gateway.voice.talkgroup_ports import Member
+from gateway.voice.participant_actions import Granted, Queued, Refused, Revoked, Warn
+from gateway.voice.rtp import Packet
+from gateway.voice.talkgroup_ports import Member, WaitingMember
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -105,18 +105,25 @@ class Members:
 
     # Telling
 
-    def granted(self, name: str, token: Token, tot: float) -> None:
-        if (joined := self._joined.get(name)) is not None:
-            self._call(joined.member.on_granted, self._talkgroup, token, tot)
-
-    def refused(self, name: str, cause: Deny, retry_after: float | None) -> None:
-        if (joined := self._joined.get(name)) is not None:
-            told = joined.member.on_refused
-            self._call(told, self._talkgroup, int(cause), cause.text, retry_after)
-
-    def revoked(self, name: str, cause: Revoke) -> None:
-        if (joined := self._joined.get(name)) is not None:
-            self._call(joined.member.on_revoked, self._talkgroup, int(cause), cause.text)
+    def tell(self, name: str, what: Granted | Queued | Warn | Refused | Revoked) -> None:
+        """Tell one member what has become of its request or of its talk."""
+        joined = self._joined.get(name)
+        if joined is None:
+            return
+        member, talkgroup = joined.member, self._talkgroup
+        match what:
+            case Granted(token, tot):
+                self._call(member.on_granted, talkgroup, token, tot)
+            case Refused(cause, wait):
+                self._call(member.on_refused, talkgroup, int(cause), cause.text, wait)
+            case Revoked(revoke):
+                self._call(member.on_revoked, talkgroup, int(revoke), revoke.text)
+            case Queued(position) if isinstance(member, WaitingMember):
+                self._call(member.on_queued, talkgroup, position)
+            case Warn(left) if isinstance(member, WaitingMember):
+                self._call(member.on_warning, talkgroup, left)
+            case _:
+                pass
 
     def idle(self) -> None:
         """The floor has become idle."""

@@ -23,18 +23,12 @@ from gateway.voice import floor_wire as wire
 from gateway.voice.causes import Deny
 from gateway.voice.control import Control
 from gateway.voice.control_actions import Action, Changed, Publish, Seen, Tell
-from gateway.voice.floor_actions import (
-    Answer,
-    Request,
-    Show,
-    State,
-    StoreTerm,
-    Stray,
-    client_of,
-)
+from gateway.voice.floor_actions import Answer, Show, State, StoreTerm, Stray, client_of
+from gateway.voice.floor_requests import requested
 from gateway.voice.members import Joined, Labels, Members
-from gateway.voice.participant import Action as MemberAction
-from gateway.voice.participant import Granted, Participant, Refused, Revoked, Send
+from gateway.voice.participant import Participant
+from gateway.voice.participant_actions import Action as MemberAction
+from gateway.voice.participant_actions import Outcome, Refused, Send
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.talkgroup_ports import Incoming, Member, Surroundings, TalkgroupOptions
 from gateway.voice.tokens import Verdict
@@ -106,14 +100,15 @@ class Talkgroup:
         """Put a member on the talkgroup; it gets the next packet of a burst in progress."""
         if member.name in self._members:
             self.leave(member.name)
-        self._members.add(Joined(member, speaks, Participant(self._seq)))
+        participant = Participant(self._seq, pre_alert=self._options.pre_alert)
+        self._members.add(Joined(member, speaks, participant))
         self._run(self._control.occupied(True, _now()))
 
     def leave(self, name: str) -> None:
         """Take a member off it, and give back what it has of the floor."""
         joined = self._members.remove(name)
         if joined is not None:
-            self._run_member(name, joined.participant.release())
+            self._run_member(name, joined.participant.release(_now()))
             self._seq = max(self._seq, joined.participant.seq)
             self._run(self._control.occupied(len(self._members) > 0, _now()))
         self._left(self.name)
@@ -126,7 +121,7 @@ class Talkgroup:
         """
         joined = self._members.need(name)
         if not joined.speaks:
-            self._run_member(name, [Refused(Deny.RECEIVE_ONLY)])
+            self._run_member(name, [Outcome("denied", 0.0), Refused(Deny.RECEIVE_ONLY)])
             return
         self._run_member(name, joined.participant.ask(priority, emergency, _now()))
 
@@ -134,7 +129,7 @@ class Talkgroup:
         """Give the floor back, or take back what was asked. Without either nothing happens."""
         joined = self._members.get(name)
         if joined is not None:
-            self._run_member(name, joined.participant.release())
+            self._run_member(name, joined.participant.release(_now()))
 
     def send(self, name: str, packet: Packet) -> None:
         """Send a packet under the member's grant; without a grant it is dropped and counted.
@@ -194,6 +189,8 @@ class Talkgroup:
         """Live by other options from now on; a burst in progress goes on."""
         if options != self._options:
             self._options = options
+            for _, one in self._members.participants():
+                one.warn_before(options.pre_alert)
             self._run(self._control.reconfigure(options.floor, options.controllers, _now()))
 
     def connection(self, connected: bool) -> None:
@@ -239,15 +236,11 @@ class Talkgroup:
         if client == self._around.gateway:
             return
         try:
-            asked = wire.request_from_bytes(client, payload)
+            talker, send = wire.request_from_bytes(client, payload)
         except RemoteProtocolError as error:
             self._malformed("request", client, error)
             return
-        if asked.op == "request":
-            request = Request(asked.talker, asked.priority, asked.emergency, asked.seq)
-            self._run(self._control.asked(request, _now()))
-        else:
-            self._run(self._control.gave_back(asked.talker, _now()))
+        self._run(requested(self._control, talker, send, _now()))
 
     def _on_answer(self, topic: str, payload: bytes) -> None:
         client = topic.rpartition("/")[2]
@@ -347,24 +340,20 @@ class Talkgroup:
     def _do_member(self, name: str, action: MemberAction) -> None:
         around = self._around
         match action:
-            case Send(op, seq, priority, emergency):
+            case Send():
                 talker = f"{around.gateway}/{name}"
                 if self._control.connected:
                     topic = around.topics.request(self.name, around.gateway)
                     around.voice.publish(topic, wire.request_to_bytes(talker, action), voice=False)
-                if op == "request":
-                    request = Request(talker, priority, emergency, seq)
-                    self._run(self._control.asked(request, _now()))
-                else:
-                    self._run(self._control.gave_back(talker, _now()))
+                self._run(requested(self._control, talker, action, _now()))
+            case Outcome(kind, seconds):
+                around.counters.add(f"floor.outcome.{kind}")
+                if around.observer is not None:
+                    around.observer.outcome(self.name, kind, seconds)
             case Stray(what):
                 around.counters.add(f"floor.stray.{what.replace(' ', '_')}")
-            case Granted(token, tot):
-                self._members.granted(name, token, tot)
-            case Refused(cause, retry_after):
-                self._members.refused(name, cause, retry_after)
-            case Revoked(revoke):
-                self._members.revoked(name, revoke)
+            case _:
+                self._members.tell(name, action)
 
     def _look(self) -> None:
         """Notice that the floor has become idle."""

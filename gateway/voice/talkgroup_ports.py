@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
 from gateway.voice.age import Ages
 from gateway.voice.floor_actions import FloorOptions
+from gateway.voice.participant_actions import OutcomeKind
 from gateway.voice.rtp import Packet, Token
 
 
@@ -45,6 +46,34 @@ class Member(Protocol):
 
     def on_idle(self, talkgroup: str) -> None:
         """The floor has become idle."""
+
+
+@runtime_checkable
+class WaitingMember(Protocol):
+    """A member that can be told, besides what a `Member` is, that it waits or will be cut off.
+
+    For any other a queued request is one whose answer comes later.
+    """
+
+    def on_queued(self, talkgroup: str, position: int | None) -> None:
+        """Its request waits at ``position`` (from 1) of the queue; again when that changes.
+
+        `on_granted` follows, or `on_refused`. A grant that follows has to be used within 2 s
+        (TS 24.380 T132), else `on_revoked` follows that.
+        """
+
+    def on_warning(self, talkgroup: str, left: float) -> None:
+        """Its talk time runs out in ``left`` seconds."""
+
+
+class FloorObserver(Protocol):
+    """Who counts what becomes of requests for the floor, for figures."""
+
+    def outcome(self, talkgroup: str, kind: OutcomeKind, seconds: float) -> None:
+        """A request of a member of this gateway has ended so, ``seconds`` after it was made.
+
+        For ``immediate`` and ``queued`` that is the access time (TS 22.179 6.15, KPI 1).
+        """
 
 
 class Incoming(Protocol):
@@ -91,10 +120,19 @@ class TalkgroupOptions:
     max_age: float = 2.0
     controllers: tuple[str, ...] = ()
     priority_cap: int = 255
+    queue_length: int = 0
+    retry_after: float = 2.0
+    pre_alert: float = 5.0
 
     @property
     def floor(self) -> FloorOptions:
-        return FloorOptions(tot=self.tot, hang_time=self.hang_time, priority_cap=self.priority_cap)
+        return FloorOptions(
+            tot=self.tot,
+            hang_time=self.hang_time,
+            retry_after=self.retry_after,
+            priority_cap=self.priority_cap,
+            queue_length=self.queue_length,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +147,4 @@ class Surroundings:
     ages: Ages
     store_term: Callable[[str, int], None]
     started: float
+    observer: FloorObserver | None = None

@@ -13,7 +13,13 @@ from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
 from gateway.voice.age import Ages
 from gateway.voice.talkgroup import Talkgroup
-from gateway.voice.talkgroup_ports import ControlSide, Surroundings, TalkgroupOptions, VoiceSide
+from gateway.voice.talkgroup_ports import (
+    ControlSide,
+    FloorObserver,
+    Surroundings,
+    TalkgroupOptions,
+    VoiceSide,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,6 +58,7 @@ class Talkgroups:
 
     ``terms`` are the stored ones at start. ``seq`` is where the numbers of floor requests begin;
     by default at POSIX seconds, so that no answer to an earlier life's request fits a new one.
+    ``observer`` is told what becomes of each request of a member of ours.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class Talkgroups:
         counters: Counters,
         *,
         seq: int | None = None,
+        observer: FloorObserver | None = None,
     ) -> None:
         self._presence = presence
         self._control = control
@@ -87,6 +95,7 @@ class Talkgroups:
             Ages(),
             lambda talkgroup, term: self._to_store.put_nowait((talkgroup, term)),
             asyncio.get_running_loop().time(),
+            observer,
         )
         control.on_connection(self._on_connection)
         voice.on_connection(self._on_connection)

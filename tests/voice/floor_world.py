@@ -5,7 +5,8 @@ import itertools
 
 from gateway.voice.control import Control
 from gateway.voice.control_actions import Changed, Publish, Seen, Tell
-from gateway.voice.floor_actions import Answer, FloorOptions, Request, StoreTerm, client_of
+from gateway.voice.floor_actions import Answer, FloorOptions, StoreTerm, client_of
+from gateway.voice.floor_requests import requested
 from gateway.voice.participant import Granted, Participant, Refused, Revoked, Send
 from gateway.voice.tokens import Verdict
 
@@ -166,7 +167,7 @@ class Gateway:
         self.do_member(member, self.members[member].ask(priority, False, self.world.now))
 
     def release(self, member):
-        self.do_member(member, self.members[member].release())
+        self.do_member(member, self.members[member].release(self.world.now))
 
     def tick(self):
         now = self.world.now
@@ -183,12 +184,9 @@ class Gateway:
     def on_presence(self, online):
         self.do(self.control.presence(online, online, self.world.now))
 
-    def on_request(self, client, op, request):
+    def on_request(self, client, talker, send):
         del client
-        if op == "request":
-            self.do(self.control.asked(request, self.world.now))
-        else:
-            self.do(self.control.gave_back(request.talker, self.world.now))
+        self.do(requested(self.control, talker, send, self.world.now))
 
     def on_answer(self, client, answer):
         self.do(self.control.answered(client, answer, self.world.now))
@@ -257,13 +255,10 @@ class Gateway:
 
     def _do_member(self, member, action):
         match action:
-            case Send(op, seq, priority, emergency):
-                request = Request(f"{self.name}/{member}", priority, emergency, seq)
-                self.world.send(self, "on_request", op, request)
-                if op == "request":
-                    self.do(self.control.asked(request, self.world.now))
-                else:
-                    self.do(self.control.gave_back(request.talker, self.world.now))
+            case Send():
+                talker = f"{self.name}/{member}"
+                self.world.send(self, "on_request", talker, action)
+                self.do(requested(self.control, talker, action, self.world.now))
             case Granted():
                 self.told.append((self.world.now, member, action))
                 if member not in self._sending:

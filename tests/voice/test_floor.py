@@ -22,7 +22,7 @@ from gateway.voice.floor_actions import (
 )
 from gateway.voice.rtp import Token
 
-A, B, C = "alpha/radio", "beta/radio", "gamma/radio"
+A, B, C, D = "alpha/radio", "beta/radio", "gamma/radio", "delta/radio"
 
 
 class Table:
@@ -85,6 +85,12 @@ class Table:
 def only(told):
     assert len(told) == 1, told
     return told[0]
+
+
+def places(told):
+    """Who is told its place in the queue."""
+    assert all(answer.op is Op.QUEUED for answer in told), told
+    return [(answer.talker, answer.position) for answer in told]
 
 
 # Granting and denying
@@ -348,12 +354,14 @@ def test_while_a_timed_out_talker_stops_others_are_denied():
 def test_queue_is_by_priority_then_arrival_and_hands_over_without_idle():
     table = Table(queue_length=3)
     table.ask(A, priority=100)
-    assert only(table.ask(B, priority=50)).position == 1
-    assert only(table.ask(C, priority=60)).position == 1
-    assert only(table.ask("delta/radio", priority=50)).position == 3
+    assert places(table.ask(B, priority=50)) == [(B, 1)]
+    assert places(table.ask(C, priority=60)) == [(C, 1), (B, 2)]
+    assert places(table.ask(D, priority=50)) == [(D, 3)]
     assert only(table.ask("epsilon/radio", priority=50)).cause == 7
-    assert table.shown.queue == (C, B, "delta/radio")
-    assert only(table.release(A)).talker == C
+    assert table.shown.queue == (C, B, D)
+    granted, *moved = table.release(A)
+    assert (granted.op, granted.talker) == (Op.GRANTED, C)
+    assert places(moved) == [(B, 1), (D, 2)]
     assert (table.shown.state, table.shown.talker) == (State.TAKEN, C)
 
 

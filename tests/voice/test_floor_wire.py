@@ -10,7 +10,7 @@ from gateway.errors import RemoteProtocolError
 from gateway.voice import floor_wire as wire
 from gateway.voice.causes import Deny, Revoke
 from gateway.voice.floor_actions import Answer, Op, Show, State
-from gateway.voice.participant import Send
+from gateway.voice.participant_actions import Send
 from gateway.voice.rtp import Token
 
 NOW = "2026-11-24T05:45:08.123Z"
@@ -57,7 +57,18 @@ def test_payloads_are_those_of_the_contract():
 def test_payloads_are_read_back():
     assert wire.answer_from_bytes(packed(DENIED)) == ANSWER
     assert wire.state_from_bytes(packed(STATE)) == SHOW
-    assert wire.request_from_bytes("zju1", packed(REQUEST)).seq == 7
+    assert wire.request_from_bytes("zju1", packed(REQUEST)) == (
+        "zju1/radio",
+        Send("request", 7, 100, False),
+    )
+
+
+@pytest.mark.parametrize("op", ["request", "release", "cancel", "queue_position", "ack"])
+def test_every_message_of_a_participant_crosses_the_wire(op):
+    send = Send(op, 7, 100, False)
+    payload = wire.request_to_bytes("zju1/radio", send)
+    assert json.loads(payload) == {**REQUEST, "op": op}
+    assert wire.request_from_bytes("zju1", payload) == ("zju1/radio", send)
 
 
 def test_idle_floor_says_null_for_its_talker():

@@ -55,11 +55,12 @@ _PARAMETERS = {
     "gateway": "Name of a gateway.",
     "endpoint": "Name of an endpoint of that gateway.",
     "other": "Name of the gateway that is asked.",
-    "talkgroup": "Name of a talkgroup, or `incident-<uuid>`.",
+    "talkgroup": "Name of a talkgroup; `incident-<uuid>` and `patch-<uuid>` are made for a time.",
     "client": "Name of the client that publishes; a broker's ACL admits no other.",
     "asker": "Name of the client whose request is answered.",
     "group": "Name of a responder group.",
     "incident": "UUID of an incident.",
+    "patch": "UUID of a patch made by hand.",
 }
 
 

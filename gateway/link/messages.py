@@ -333,6 +333,50 @@ class IncidentState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """A gateway has the floor of ``talkgroup`` to announce a page: others leave it to that one.
+
+    What it says is the same for every group that is paged to ``level`` of the incident there.
+    """
+
+    v: Version = 1
+    page: Uuid
+    incident: Uuid
+    group: Identifier
+    level: Count
+    talkgroup: Identifier
+    by: Identifier
+    time: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchMembers:
+    """Who is joined: endpoints of these talkgroups, and single ones as ``<gateway>/<endpoint>``."""
+
+    talkgroups: tuple[Identifier, ...]
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchState:
+    """Talkgroups and endpoints that a person has joined on ``talkgroup``, until ``until``.
+
+    Each gateway joins its own endpoints, as for an incident; an incident's patch has precedence.
+    """
+
+    v: Version = 1
+    id: Uuid
+    name: str
+    talkgroup: Identifier
+    members: PatchMembers
+    owner: Identifier
+    by: str
+    since: Time
+    until: Time
+    seq: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
     """A responder's client: whom it answers for, where it is, and how often it says so.
 
@@ -419,6 +463,8 @@ Message = (
     | Page
     | Action
     | IncidentState
+    | Announced
+    | PatchState
     | Presence
     | Ping
     | Alive

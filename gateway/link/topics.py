@@ -142,6 +142,26 @@ TABLE = (
         expiry="86,400 s once the incident is closed",
     ),
     Row(
+        name="announced",
+        template="talkgroup/{talkgroup}/announced/{client}",
+        owner="client",
+        qos=1,
+        retained=False,
+        payload="Announced",
+        publisher="the gateway that announces a page",
+        expiry="60 s",
+    ),
+    Row(
+        name="patch",
+        template="patch/{patch}/{client}",
+        owner="client",
+        qos=1,
+        retained=True,
+        payload="PatchState",
+        publisher="the gateway at which talkgroups were patched by hand",
+        expiry="until the patch ends",
+    ),
+    Row(
         name="handover",
         template="gateway/{gateway}/handover/{incident}",
         owner="gateway",
@@ -258,6 +278,12 @@ class Topics:
 
     def incident(self, incident: str, client: str) -> str:
         return f"{self.root}/incident/{incident}/state/{client}"
+
+    def announced(self, talkgroup: str, client: str) -> str:
+        return f"{self.root}/talkgroup/{talkgroup}/announced/{client}"
+
+    def patch(self, patch: str, client: str) -> str:
+        return f"{self.root}/patch/{patch}/{client}"
 
     def handover(self, gateway: str, incident: str) -> str:
         return f"{self.root}/gateway/{gateway}/handover/{incident}"

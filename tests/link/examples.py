@@ -5,6 +5,7 @@ from gateway.link.messages import (
     AlarmEvent,
     AlarmFigures,
     Alive,
+    Announced,
     Breach,
     EndpointState,
     FloorAnswer,
@@ -15,6 +16,8 @@ from gateway.link.messages import (
     JournalHead,
     Note,
     Page,
+    PatchMembers,
+    PatchState,
     Ping,
     Presence,
     Refusal,
@@ -181,6 +184,26 @@ FIGURES = AlarmFigures(
     refused=0,
     busiest={"south-gate-button": 20},
 )
+ANNOUNCED = Announced(
+    page=ID + "4",
+    incident=ID + "2",
+    group="police-xiaoying",
+    level=1,
+    talkgroup="police-xiaoying",
+    by="police",
+    time=AT,
+)
+PATCH = PatchState(
+    id=ID + "7",
+    name="马拉松",
+    talkgroup="patch-" + ID + "7",
+    members=PatchMembers(talkgroups=("police-xiaoying",), endpoints=("zju1/south-gate-intercom",)),
+    owner="zju1",
+    by="li",
+    since=AT,
+    until=AT,
+    seq=1,
+)
 
 GOLDEN = [
     (
@@ -295,5 +318,21 @@ GOLDEN = [
             b'"flood_s":4.5,"standing":3,"stale":1,"shelved":2,"folded":40,"waiting":0,"refused":0,'
             b'"busiest":{"south-gate-button":20}}'
         ),
+    ),
+    (
+        ANNOUNCED,
+        (
+            b'{"v":1,"page":"0190a5c0-0000-7000-8000-000000000004",'
+            b'"incident":"0190a5c0-0000-7000-8000-000000000002","group":"police-xiaoying","level":1,'
+            b'"talkgroup":"police-xiaoying","by":"police","time":"2026-11-24T05:45:08.123Z"}'
+        ),
+    ),
+    (
+        PATCH,
+        '{"v":1,"id":"0190a5c0-0000-7000-8000-000000000007","name":"马拉松",'
+        '"talkgroup":"patch-0190a5c0-0000-7000-8000-000000000007",'
+        '"members":{"talkgroups":["police-xiaoying"],"endpoints":["zju1/south-gate-intercom"]},'
+        '"owner":"zju1","by":"li","since":"2026-11-24T05:45:08.123Z",'
+        '"until":"2026-11-24T05:45:08.123Z","seq":1}'.encode(),
     ),
 ]

@@ -31,6 +31,8 @@ def test_acl_gives_each_client_its_own_leaves():
         "pattern write baiying/incident/+/action/%u",
         "pattern write baiying/incident/+/picture/%u",
         "pattern write baiying/incident/+/state/%u",
+        "pattern write baiying/talkgroup/+/announced/%u",
+        "pattern write baiying/patch/+/%u",
         "pattern write baiying/gateway/%u/handover/+",
         "pattern write baiying/gateway/%u/figures",
         "pattern write baiying/gateway/%u/journal",

@@ -17,6 +17,8 @@ BUILT = {
     "action": TOPICS.action("i", "c"),
     "picture": TOPICS.picture("i", "c"),
     "incident": TOPICS.incident("i", "c"),
+    "announced": TOPICS.announced("t", "c"),
+    "patch": TOPICS.patch("x", "c"),
     "handover": TOPICS.handover("g", "i"),
     "figures": TOPICS.figures("g"),
     "journal": TOPICS.journal("g"),
@@ -41,6 +43,8 @@ def test_topics_are_those_of_the_contract():
         "baiying/incident/i/action/c",
         "baiying/incident/i/picture/c",
         "baiying/incident/i/state/c",
+        "baiying/talkgroup/t/announced/c",
+        "baiying/patch/x/c",
         "baiying/gateway/g/handover/i",
         "baiying/gateway/g/figures",
         "baiying/gateway/g/journal",
@@ -63,6 +67,7 @@ def test_row_and_builder_agree(row):
         "asker": "a",
         "group": "p",
         "incident": "i",
+        "patch": "x",
     }
     assert f"baiying/{row.template.format(**names)}" == BUILT[row.name]
 
@@ -74,6 +79,7 @@ def test_retained_and_qos_are_those_of_the_contract():
         "floor",
         "picture",
         "incident",
+        "patch",
         "handover",
         "figures",
         "journal",

@@ -1,0 +1,1 @@
+"""An incident speaks: what is said, how it sounds, when it has its turn. One shell, `announcer`."""

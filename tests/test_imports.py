@@ -101,6 +101,8 @@ PURE = {
     "gateway.voice.leaf": set(),
     "gateway.voice.others": set(),
     "gateway.voice.terms": set(),
+    "gateway.voice.tones": {"numpy"},
+    "gateway.voice.cues": set(),
     "gateway.voice.floor_wire": {"msgspec"},
     "gateway.voice.ptt": set(),
     "gateway.voice.uplink": set(),

@@ -78,6 +78,9 @@ def talkgroups_of(settings: Settings) -> dict[str, TalkgroupOptions]:
             max_age=talkgroup.max_age_s,
             controllers=talkgroup.controllers,
             priority_cap=talkgroup.priority_cap,
+            queue_length=talkgroup.queue_length,
+            retry_after=talkgroup.retry_after_s,
+            pre_alert=talkgroup.pre_alert_s,
         )
         for name, talkgroup in settings.talkgroups.items()
     }

@@ -301,6 +301,8 @@ class Endpoint:
     """Seconds after transmitting during which squelch is not listened to."""
     pre_roll_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """Seconds of audio from before the squelch opened that are sent first; default 0.2 with vox, else 0.1."""
+    tones: bool = True
+    """Whether its talker hears tones of the floor: granted, denied, queued, your turn, time running out, revoked, timed out."""
 
 
 class Talkgroup(_Model):
@@ -318,6 +320,12 @@ class Talkgroup(_Model):
     """Gateways that may control the floor, in order of preference; default: the lowest name online."""
     priority_cap: Priority = 255
     """Highest priority that the controller believes."""
+    queue_length: Annotated[int, Field(ge=0, le=32)] = 0
+    """How many requests may wait while another talks; 0: who finds the floor taken is denied, unless it pre-empts."""
+    pre_alert_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 5.0
+    """Seconds before the talk limit at which the talker hears a warning; 0 for none, nor where ``tot_s`` is no longer."""
+    retry_after_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 2.0
+    """Penalty: seconds for which a talker who ran into the talk limit is denied the floor; an emergency is exempt."""
     bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 24_000
     """Opus bit rate of bursts from this gateway."""
 

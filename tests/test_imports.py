@@ -83,6 +83,8 @@ PURE = {
     "gateway.voice.opus_toc": set(),
     "gateway.voice.rtp": set(),
     "gateway.voice.jitter": set(),
+    "gateway.voice.lateness": set(),
+    "gateway.voice.stretch": {"numpy"},
     "gateway.voice.floor": set(),
     "gateway.voice.participant": set(),
     "gateway.voice.tokens": set(),

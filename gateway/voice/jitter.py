@@ -1,25 +1,28 @@
 """One talk burst between arrival and playout: order, loss, lateness. Pure; times are seconds.
 
-Rule 1. Media time follows the sequence number (the contract has no DTX). The packet that came
-        soonest for its number sets the burst's zero; a packet's lateness is counted from there.
-Rule 2. A burst starts `Lateness.target` after its first packet came, with the lowest number
-        there, and then gives one frame whenever asked.
+Rule 1. Media time follows the sequence number (the contract has no DTX). `gateway.voice.lateness`
+        says which packets were late, and what delay (its ``target``) covers this link.
+Rule 2. A burst starts the target after its first packet came, with the lowest number there, and
+        then gives one frame whenever asked.
 Rule 3. The next packet missing and a later one here: it is lost. The one after it recovers it by
         FEC, else it is concealed; either way time goes on, and coming after all it is too late.
-        Several lost in a row are not even concealed as long as playback is late.
+        Several lost in a row are not even concealed as long as playback is late. A lost packet
+        counts as late as the one that recovers it, so that the next loss finds that one here.
 Rule 4. Nothing here at all: concealed, and time stands still, for what comes over TCP comes late
-        but whole. So the burst is played later from then on, and no word is lost.
-Rule 5. Played later than the target, silence is skipped at once; in a mere pause every other
-        frame is merged with the next, so that pauses run quicker until it has caught up. But the
-        first `KEPT_PAUSE` of a pause after speech stays as it was said, or sentences would lose
-        their rhythm; unless nothing is said after it, or playback is `HURRY` too late. Played earlier than the target, every
-        other frame of a pause is stretched by a concealed one. Nothing that may be speech is
-        touched.
-Rule 6. Packets held up together count as one that was late. Pre-roll, which comes before what it
+        but whole. So the burst is played later from then on, and no word is lost. A hold-up is
+        seen while packets still wait: these are played slower, so that less is concealed.
+Rule 5. Played later than the target, silence is skipped at once, and in a mere pause every other
+        frame is merged with the next. But the first `KEPT_PAUSE` of a pause after speech stays as
+        it was said, or sentences would lose their rhythm; unless nothing is said after it, or
+        playback is `HURRY` too late.
+Rule 6. Speech itself is played quicker by single periods of the voice (`gateway.voice.stretch`),
+        at most the share that `_PACES` allows: pitch stays, and no sound is left out. Played
+        earlier than the target, it is played slower in the same way.
+Rule 7. Packets held up together count as one that was late. Pre-roll, which comes before what it
         is late against, never counts as late.
-Rule 7. A packet already here or already played changes nothing. A number far ahead of what is
+Rule 8. A packet already here or already played changes nothing. A number far ahead of what is
         expected begins anew there. After `MAX_WAITING` packets the oldest is dropped.
-Rule 8. The burst has ended when its last packet has been given.
+Rule 9. The burst has ended when its last packet has been given.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.voice.lateness import Lateness, Zero
 from gateway.voice.rtp import CLOCK_HZ, FRAME_TICKS, Packet
 
 MAX_WAITING = 150
@@ -45,64 +49,18 @@ KEPT_PAUSE = 0.5
 HURRY = 0.5
 """Seconds too late from which on conversation suffers more than rhythm does."""
 
+LONGEST = 0.014
+"""Seconds; the longest period of a voice that one step takes or gives (`gateway.voice.stretch`)."""
+
 _PAUSE_DBOV = 30  # a pause is softer than this ...
 _PAUSE_BELOW = 20.0  # ... and this many dB softer than the speech around it
 _FORGET_LOUD = 0.2  # dB a packet: what was loud two seconds ago is half forgotten
 _SLACK = 0.005  # merging begins this much above a whole frame, or it would swing to and fro
+_TOO_EARLY = -0.002
+_PACES = ((0.3, 1 / 4), (0.1, 1 / 6), (0.0, 1 / 8))  # above so much too late, that share is taken
+_HELD_UP = 0.03  # the next packet this late: there is a hold-up ...
+_LOW = 0.06  # ... and with less than this left to play, it is time to go slow
 _EARLY = 0.0005  # timers fire up to half a millisecond early, and sums of 0.02 are not exact
-
-
-class Lateness:
-    """How late one talker's packets come, over many bursts, and the delay that covers it.
-
-    A histogram that forgets: a sample counts a third after a thousand more (20 s of speech). Of a
-    client that is not known yet it assumes one packet that was `FIRST_TARGET` late, which a hundred
-    on time outweigh (two seconds of speech): a first word is worth more than ten milliseconds.
-    """
-
-    FIRST_TARGET = 0.03
-    """Seconds; measured: on a machine with three times the load it can take, the scheduler holds
-    an event loop up for as long as that often enough to cut first words to pieces."""
-    MIN_TARGET = 0.02
-    """Seconds, one packet; with it speech takes 50 ms one way, capture and coder included."""
-    MAX_TARGET = 0.2
-    """Seconds; beyond it speech is better late than stretched in advance (rule 4)."""
-
-    _COVERED = 0.99
-    _BIN = 0.005
-    _GROWTH = 1 / 0.999  # newer samples weigh more, which is cheaper than making the old lighter
-    _RECOUNT = 25
-
-    def __init__(self) -> None:
-        self._bins = [0.0] * (int(self.MAX_TARGET / self._BIN) + 1)
-        self._bins[round(self.FIRST_TARGET / self._BIN) - 1] = self._total = 1.0
-        self._weight = 1.0
-        self._since = 0
-        self.target = self.FIRST_TARGET
-
-    def add(self, seconds: float) -> None:
-        """Learn from one packet; negative counts as 0."""
-        index = min(max(int(seconds / self._BIN), 0), len(self._bins) - 1)
-        self._weight *= self._GROWTH
-        self._bins[index] += self._weight
-        self._total += self._weight
-        self._since += 1
-        if self._since >= self._RECOUNT or seconds > self.target:
-            self._recount()
-
-    def _recount(self) -> None:
-        self._since = 0
-        if self._weight > 1e9:
-            self._bins = [weight / self._weight for weight in self._bins]
-            self._total /= self._weight
-            self._weight = 1.0
-        beyond = self._total * (1 - self._COVERED)
-        index = len(self._bins) - 1
-        while index and self._bins[index] <= beyond:
-            beyond -= self._bins[index]
-            index -= 1
-        # A bin is covered by its upper edge.
-        self.target = min(max((index + 1) * self._BIN, self.MIN_TARGET), self.MAX_TARGET)
 
 
 class Kind(Enum):
@@ -114,14 +72,23 @@ class Kind(Enum):
     CONCEAL = "conceal"  # lost or late, and nothing to recover it from
 
 
+class Speed(Enum):
+    """How a frame is played (`gateway.voice.stretch`)."""
+
+    EVEN = "even"
+    QUICKER = "quicker"  # one period of the voice shorter
+    SLOWER = "slower"  # one period longer
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The next frame; ``ticks`` of 48 kHz is how long it plays."""
+    """The next frame; ``ticks`` of 48 kHz is how long it plays at even speed."""
 
     kind: Kind
     ticks: int
     packet: Packet | None = None
     second: Packet | None = None
+    speed: Speed = Speed.EVEN
 
 
 class Jitter:
@@ -129,7 +96,8 @@ class Jitter:
 
     ``starts_at`` is when the first frame may be had, None before the first packet. ``arrived`` is
     when a packet last was taken. ``counts`` has ``duplicate``, ``late``, ``lost``, ``jumped``,
-    ``beyond``, ``overflow`` (packets), ``concealed``, ``skipped``, ``merged``, ``stretched`` (frames).
+    ``beyond``, ``overflow`` (packets), ``concealed``, ``skipped``, ``merged``, ``quicker``,
+    ``slower`` (frames).
     """
 
     def __init__(self, lateness: Lateness) -> None:
@@ -144,10 +112,13 @@ class Jitter:
         self._last: int | None = None
         self._ticks = FRAME_TICKS
         self._frame = FRAME_TICKS / CLOCK_HZ
-        self._zero: float | None = None  # when number 0 would have come soonest
+        self._zero = Zero()
         self._late = 0.0
         self._loudest = 127.0
-        self._adjusted = False
+        self._merged = False
+        self._changed_at: float | None = None  # when the last frame began, played quicker or slower
+        self._pace = _PACES[-1][1]
+        self._steady_until = float("-inf")
         self._paused = KEPT_PAUSE  # seconds of the present pause; silence before speech is none
 
     @property
@@ -176,15 +147,14 @@ class Jitter:
         if number > self._newest + MAX_JUMP:
             self.counts["jumped"] += 1
             self._waiting.clear()
-            self._zero = None
+            self._zero = Zero()
             if self._next is not None:
                 self._next = number
         if ticks != self._ticks:
-            self._ticks, self._frame, self._zero = ticks, ticks / CLOCK_HZ, None
-        zero = now - number * self._frame
-        if self._zero is None or zero < self._zero:
-            self._zero = zero
-        late = zero - self._zero
+            self._ticks, self._frame, self._zero = ticks, ticks / CLOCK_HZ, Zero()
+        late = self._zero.late(now - number * self._frame, now)
+        if number - 1 > self._newest:  # the one before it is recovered from this one (rule 3)
+            self.lateness.add(late + self._frame)
         # Packets that were held up together come together: one hold-up, not one for each.
         self.lateness.add(0.0 if late < self._late - self._frame / 2 else late)
         self._late = late
@@ -216,8 +186,8 @@ class Jitter:
             return False
         return True
 
-    def pull(self, now: float) -> Frame | None:
-        """The frame to play now; None before the start and after the end."""
+    def pull(self, now: float, ahead: float = 0.0) -> Frame | None:
+        """The frame to play ``ahead`` seconds from ``now``; None before the start and after the end."""
         if self._next is None:
             if self.starts_at is None or now < self.starts_at - _EARLY:
                 return None
@@ -231,29 +201,55 @@ class Jitter:
         hurries = self._hurries(excess)
         pause = self._is_pause(head)
         self._paused = self._paused + self._frame if pause else 0.0
-        if pause and not self._adjusted:
-            second = self._waiting.get(self._next + 1)
-            late = hurries and excess >= self._frame + _SLACK
-            # The frame before an onset stays whole: soft consonants begin there.
-            if late and second is not None and self._is_pause(second):
-                self._adjusted = True
-                self.counts["merged"] += 1
-                self._take()
-                self._take()
-                return Frame(Kind.MERGE, self._ticks, head, second)
-            if excess <= -self._frame:
-                self._adjusted = True
-                self.counts["stretched"] += 1
-                return Frame(Kind.CONCEAL, self._ticks)
-        self._adjusted = False
+        second = self._waiting.get(self._next + 1)
+        # The frame before an onset stays whole: soft consonants begin there.
+        calm = pause and second is not None and self._is_pause(second)
+        if calm and not self._merged and hurries and excess >= self._frame + _SLACK:
+            self._merged = True
+            self.counts["merged"] += 1
+            self._take()
+            self._take()
+            return Frame(Kind.MERGE, self._ticks, head, second)
+        self._merged = False
         self._take()
-        return Frame(Kind.PLAY, self._ticks, head)
+        speed = self._speed(excess, now, ahead)
+        if speed is not Speed.EVEN:
+            self.counts[speed.value] += 1
+        return Frame(Kind.PLAY, self._ticks, head, speed=speed)
+
+    def _speed(self, excess: float, now: float, ahead: float) -> Speed:
+        """Rule 6, and the end of rule 4.
+
+        One step changes what is ``ahead``, and that only now and then makes it one frame more or
+        less that must be here by now.
+        """
+        begins = now + ahead
+        if self._changed_at is not None:
+            changed = abs(begins - self._changed_at - self._frame)
+            self._steady_until = begins + changed / self._pace
+            self._changed_at = None
+        if self._is_held_up(now):
+            return Speed.SLOWER
+        late = excess >= self._frame - _EARLY or (excess >= 0 and ahead >= LONGEST)
+        late = late and bool(self._waiting)
+        if begins < self._steady_until or not (late or excess <= _TOO_EARLY):
+            return Speed.EVEN
+        self._pace = next(pace for above, pace in _PACES if abs(excess) >= above)
+        self._changed_at = begins
+        return Speed.QUICKER if late else Speed.SLOWER
+
+    def _is_held_up(self, now: float) -> bool:
+        """Whether what waits will run out before more comes."""
+        assert self._zero.at is not None
+        if self.complete or len(self._waiting) * self._frame > _LOW:
+            return False
+        return now - self._zero.at - (self._newest + 1) * self._frame >= _HELD_UP
 
     def _skip(self, now: float) -> float:
         """Rules 3 and 5 where playback is late; how much later than the target it then is, in seconds."""
         assert self._next is not None
-        assert self._zero is not None
-        excess = now - self._zero - self._next * self._frame - self.lateness.target
+        assert self._zero.at is not None
+        excess = now - self._zero.at - self._next * self._frame - self.lateness.target
         while excess >= self._frame - _EARLY and self._waiting:
             head = self._waiting.get(self._next)
             follows = self._next + 1 in self._waiting
@@ -278,7 +274,8 @@ class Jitter:
     def _without(self) -> Frame:
         """Rules 3 and 4: the next packet is not here."""
         assert self._next is not None
-        self._adjusted = False
+        self._merged = False
+        self._changed_at = None
         if not self._waiting:
             self.counts["concealed"] += 1
             return Frame(Kind.CONCEAL, self._ticks)

@@ -16,9 +16,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway import pieces
 from gateway.alarm.journal import Journal
 from gateway.alarm.journal_room import Room
 from gateway.alarm.picture_store import PictureStore
@@ -37,6 +39,7 @@ from gateway.settings.difference import Difference, difference, sharing
 from gateway.settings.loader import Loaded, load
 from gateway.settings.model import Settings
 from gateway.shared import Drivers
+from gateway.voice.recording.shelf import give_way
 from gateway.voice_side import VoiceSide
 
 _LOGGER = logging.getLogger(__name__)
@@ -81,7 +84,8 @@ class Gateway:
         data_dir = settings.data_dir
         with _locked(data_dir):
             path = data_dir / "journal.db"
-            room = Room(path, (PictureStore(data_dir / "pictures").give_way,))
+            recordings = partial(give_way, pieces.recordings_of(settings))
+            room = Room(path, (recordings, PictureStore(data_dir / "pictures").give_way))
             async with Journal(path, room=room) as journal, broker(settings) as address:
                 await self._serve(journal, address)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from gateway.alarm.journal_keeper import Retention
 from gateway.link.messages import IncidentState
+from gateway.moment import parse_timestamp
 from gateway.settings import facts
 from gateway.settings.model import Endpoint, Settings, Talkgroup
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
@@ -15,6 +17,9 @@ from gateway.voice.talkgroup import TalkgroupOptions
 
 def retention_of(settings: Settings) -> Retention:
     """How long the journal keeps its rows, and where they go then."""
+from gateway.voice.recording.incidents import Occasion
+from gateway.voice.recording.recorder import RecorderOptions
+from gateway.voice.recording.retention import Limits
     kept = settings.journal
     return Retention(
         None if kept.keep_days is None else kept.keep_days * 86_400.0,
@@ -27,6 +32,58 @@ def pre_roll_of(endpoint: Endpoint) -> float:
 
     VOX needs speech to notice speech, so it looks further back than a line does. A line's edge comes
     through the keyer, which a busy machine may hold up by tens of milliseconds (measured: 60 ms at
+def recordings_of(settings: Settings) -> Path:
+    """The folder of recordings."""
+    return settings.data_dir / "recordings"
+
+
+def recorder_options_of(settings: Settings) -> RecorderOptions:
+    """What is recorded, and for how long it is kept."""
+    kept = settings.recordings
+    return RecorderOptions(
+        talkgroups=frozenset(name for name, one in settings.talkgroups.items() if one.record),
+        incidents=kept.incidents,
+        pre_alarm={
+            name: endpoint.pre_alarm_s
+            for name, endpoint in settings.endpoints.items()
+            if endpoint.pre_alarm_s and endpoint.audio is not None
+        },
+        limits=Limits(
+            keep=None if kept.keep_days is None else kept.keep_days * 86_400.0,
+            keep_incident=None
+            if kept.keep_incident_days is None
+            else kept.keep_incident_days * 86_400.0,
+            max_bytes=None if kept.max_gib is None else int(kept.max_gib * 1024**3),
+            keep_free=kept.keep_free_mib * 1024**2,
+        ),
+    )
+
+
+def occasion_of(settings: Settings, state: IncidentState) -> tuple[Occasion, frozenset[str]]:
+    """An open incident as the recorder knows it, and the endpoints of this gateway at its place.
+
+    Of a drill only those that are marked for drills.
+    """
+    home = state.home or state.owner
+    ours = home == settings.gateway
+    occasion = Occasion(
+        incident=state.id,
+        talkgroup=state.talkgroup,
+        talkers=frozenset(f"{home}/{name}" for name in state.endpoints),
+        severity=state.severity,
+        raised=parse_timestamp(state.raised),
+        drill=state.drill,
+    )
+    places = frozenset(
+        name
+        for name in state.endpoints
+        if ours
+        and (endpoint := settings.endpoints.get(name)) is not None
+        and (endpoint.drills or not state.drill)
+    )
+    return occasion, places
+
+
     a load of 6 on two cores cost three blocks of a first word with a pre-roll of 40 ms). Silence in
     it costs no delay: the receiver skips it.
     """
@@ -123,7 +180,8 @@ def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]
 
 
 _OF_DEVICES = (
-    "audio", "ptt", "squelch", "priority", "tx_delay_s", "tail_s", "rx_mute_s", "pre_roll_s",
+    "audio", "ptt", "squelch", "priority", "tx_delay_s", "tail_s", "rx_mute_s", "pre_roll_s", "pre_alarm_s",
+    "tones",
 )  # fmt: skip
 """The keys of an endpoint that it is opened with; what is not among them changes while it runs."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
@@ -28,6 +29,10 @@ from gateway.voice.endpoint import Endpoint, TalkgroupFacts
 from gateway.voice.keyer_client import Keyer
 from gateway.voice.opus import RATES_HZ
 from gateway.voice.patch import Patch, tuning
+from gateway.voice.recording.recorder import Recorder
+from gateway.voice.recording.requests import RecordingRequests
+from gateway.voice.recording.tap import TappedDevice
+from gateway.voice.talkgroup import Talkgroup
 from gateway.voice.talkgroups import Talkgroups, TermStore
 from gateway.voice.ticker import Ticker
 
@@ -70,6 +75,15 @@ class VoiceSide:
         """Endpoints as they run: a change waits for the end of a burst."""
         self._pending: dict[str, asyncio.Task[None]] = {}
         self._patches: dict[str, Patch] = {}
+        self._recorder = Recorder(
+            shared.gateway,
+            pieces.recordings_of(settings),
+            self._floor,
+            shared.counters,
+            shared.clock,
+            secrets.randbits,
+            lambda fault: shared.control.announce_recording(records=fault is None),
+        )
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start keyer, talkgroups and endpoints.
@@ -92,6 +106,8 @@ class VoiceSide:
         )
         self._talkgroups.configure(pieces.talkgroups_of(self._settings))
         group.create_task(self._talkgroups.run(), name="talkgroups")
+        self._recorder.configure(pieces.recorder_options_of(self._settings))
+        group.create_task(self._recorder.run(), name="recordings")
         self._applied = dict(self._settings.endpoints)
         self._configure_keyer()
         group.create_task(self._keyer.run(), name="keyer")
@@ -117,12 +133,14 @@ class VoiceSide:
         """End every burst, release every PTT, give up control of every floor."""
         for name in list(self._endpoints):
             await self._stop_endpoint(name)
+        await self._recorder.close()
         self._floors.close()
 
     async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
         """Change what differs. An endpoint in the middle of a burst changes after it."""
         self._settings = settings
         self._floors.configure(pieces.talkgroups_of(settings))
+        self._recorder.configure(pieces.recorder_options_of(settings))
         for name in self._applied.keys() | settings.endpoints.keys():
             waiting = self._pending.pop(name, None)
             if waiting is not None:
@@ -144,6 +162,11 @@ class VoiceSide:
 
     def incident(self, state: IncidentState) -> None:
         """Join or leave the incident's talkgroup, as its state says."""
+        if state.state == "closed":
+            self._recorder.incident_closed(state.id)
+        else:
+            occasion, places = pieces.occasion_of(self._settings, state)
+            self._recorder.incident(occasion, places)
         joined = pieces.joined_endpoints(self._settings, state)
         if state.talkgroup is None or state.state == "closed" or not joined:
             changed = self._patches.pop(state.id, None) is not None
@@ -157,13 +180,24 @@ class VoiceSide:
             self._retune()
 
     def handlers(self) -> Mapping[str, Handler]:
-        """``talk`` and ``listen``."""
-        return {"talk": self._talk, "listen": self._listen}
+        """``talk``, ``listen``, and what is asked of recordings."""
+        requests = RecordingRequests(
+            self._shared.gateway,
+            self._recorder,
+            pieces.recordings_of(self._settings),
+            self._floor,
+            self._known,
+            self._listener,
+        )
+        return {"talk": self._talk, "listen": self._listen, **requests.handlers()}
 
     @property
     def _floors(self) -> Talkgroups:
         assert self._talkgroups is not None, "start comes first"
         return self._talkgroups
+
+    def _floor(self, talkgroup: str) -> Talkgroup:
+        return self._floors.get(talkgroup)
 
     # Endpoints
 
@@ -192,9 +226,12 @@ class VoiceSide:
             states.fault(name, "audio", error.what)
             return
         options = pieces.endpoint_options_of(name, settings)
+        opened = device(name, settings.audio.options)
+        if (ring := self._recorder.ring(name)) is not None:
+            opened = TappedDevice(opened, ring)
         endpoint = Endpoint(
             options,
-            device(name, settings.audio.options),
+            opened,
             line=self._keyer.line(name) if pieces.has_line(settings) else None,
             vox=vox,
             floor=self._floors.get,
@@ -309,6 +346,20 @@ class VoiceSide:
             listen.close()
         return {"talkgroup": talkgroup}
 
+    def _listener(self, name: str, talkgroup: str) -> Endpoint:
+        """An endpoint that may be played something that nobody else hears."""
+        if name not in self._endpoints:
+            raise WrongCall(f"this gateway has no endpoint {name} that plays")
+        endpoint, _ = self._endpoints[name]
+        if self._applied[name].ptt is not None:
+            raise WrongCall(f"{name} keys a transmitter: what it sends needs the floor")
+        if talkgroup not in (endpoint.facts.talkgroup, *endpoint.facts.hears):
+            raise WrongCall(f"{name} does not hear {talkgroup}")
+        return endpoint
+
+    def _known(self) -> set[str]:
+        return {*self._settings.talkgroups, *(patch.talkgroup for patch in self._patches.values())}
+
     def _asked(self, request: dict[str, Any]) -> tuple[str, int]:
         talkgroup, rate_hz = request.get("talkgroup"), request.get("rate_hz")
         if (
@@ -316,7 +367,7 @@ class VoiceSide:
             or self._shared.topics.levels(self._shared.topics.voice(talkgroup, "x")) is None
         ):
             raise WrongCall(f"{talkgroup!r} is no talkgroup's name")
-        known = {*self._settings.talkgroups, *(patch.talkgroup for patch in self._patches.values())}
+        known = self._known()
         if talkgroup not in known:
             raise WrongCall(
                 f"this gateway knows no talkgroup {talkgroup}; it has {', '.join(sorted(known)) or 'none'}"

@@ -67,6 +67,8 @@ class Status:
     since: Time
     storage: Literal["ok", "fault"] = "ok"
     """Whether the journal stores; ``fault`` while alarms go out as not stored."""
+    recording: Literal["ok", "fault"] = "ok"
+    """Whether what is to be recorded can be; ``fault`` while the disk has no room for it, or fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

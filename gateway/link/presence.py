@@ -19,10 +19,12 @@ class Presence:
     boot: str
     version: str
 
-    def payload(self, state: State, wall: float, *, stores: bool = True) -> bytes:
+    def payload(
+        self, state: State, wall: float, *, stores: bool = True, records: bool = True
+    ) -> bytes:
         """Status ``state`` since ``wall`` (POSIX seconds). A will bears the time of its connect.
 
-        ``stores``: whether the journal does.
+        ``stores``: whether the journal does; ``records``: whether recordings can be kept.
         """
         return encode(
             Status(
@@ -31,5 +33,6 @@ class Presence:
                 version=self.version,
                 since=timestamp(wall),
                 storage="ok" if stores else "fault",
+                recording="ok" if records else "fault",
             )
         )

@@ -80,6 +80,7 @@ class ControlLink:
         self._presence = presence
         self._state: State = "online"
         self._stores = True
+        self._records = True
         self._counters = counters or Counters()
         self._connection: Connection | None = None
         self._subscriptions: Subscriptions[Handler] = Subscriptions()
@@ -181,6 +182,12 @@ class ControlLink:
         if self._presence is not None and self._connection is not None:
             self._say(self._connection, self._presence, self._state)
 
+    def announce_recording(self, *, records: bool) -> None:
+        """Whether what is to be recorded can be kept, as Status says it from now on."""
+        self._records = records
+        if self._presence is not None and self._connection is not None:
+            self._say(self._connection, self._presence, self._state)
+
     def announce_stopping(self) -> None:
         """Status ``stopping``: others take over what this gateway did, before it is gone."""
         self._state = "stopping"
@@ -223,7 +230,9 @@ class ControlLink:
         )
 
     def _say(self, connection: Connection, presence: Presence, state: State) -> Future[None]:
-        payload = presence.payload(state, self._clock.now().wall, stores=self._stores)
+        payload = presence.payload(
+            state, self._clock.now().wall, stores=self._stores, records=self._records
+        )
         told = connection.publish(Publication(presence.topic, payload, retain=True))
         told.add_done_callback(partial(self._settled, presence.topic))
         return told

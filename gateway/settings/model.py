@@ -304,6 +304,8 @@ class Endpoint:
     tones: bool = True
     """Whether its talker hears tones of the floor: granted, denied, queued, your turn, time running out, revoked, timed out."""
 
+    pre_alarm_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 0.0
+    """Seconds of its microphone kept in memory, to be stored when an incident is raised at its place; 0 keeps nothing. Ask whoever is heard there first."""
 
 class Talkgroup(_Model):
     """A half-duplex voice channel with one talker at a time (通话组)."""
@@ -329,6 +331,8 @@ class Talkgroup(_Model):
     bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 24_000
     """Opus bit rate of bursts from this gateway."""
 
+    record: bool = False
+    """Whether this gateway keeps every burst on it, also others' (``recordings``). Off, because people are to know that they are recorded."""
 
 class Group(_Model):
     """People who answer together (响应组)."""
@@ -578,6 +582,21 @@ class Journal(_Model):
 
 
 class Testing(_Model):
+class Recordings(_Model):
+    """How long recordings of talkgroups and of what was heard before alarms are kept."""
+
+    incidents: bool = False
+    """Whether the talkgroups that incidents open are recorded too."""
+    keep_days: Annotated[float, Field(gt=0, le=36_600, allow_inf_nan=False)] | None = 30.0
+    """Days after which a recording is removed; null: never."""
+    keep_incident_days: Annotated[float, Field(gt=0, le=36_600, allow_inf_nan=False)] | None = 400.0
+    """The same for recordings of incidents."""
+    max_gib: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = 10.0
+    """GiB that all of them may take; beyond it the oldest go, those of incidents last. null: no limit."""
+    keep_free_mib: Annotated[int, Field(ge=64, le=1_000_000)] = 256
+    """MiB of the disk that recordings leave to the journal: below it the oldest go, and then none begins."""
+
+
     """Tests of buttons and panels."""
 
     every_days: Annotated[float, Field(gt=0, le=3_660, allow_inf_nan=False)] | None = 30.0
@@ -725,6 +744,8 @@ class Settings(_Model):
     testing: Testing = Testing()
     """How often buttons are to be tested."""
     flapping: Flapping = Flapping()
+    recordings: Recordings = Recordings()
+    """How long recordings are kept."""
     """When an input that changes all the time is told in counts."""
     standbys: dict[Identifier, Standby] = {}
     """Who stands by for which gateway; the same in every gateway's configuration, so best in a shared file."""

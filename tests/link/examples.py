@@ -210,7 +210,8 @@ GOLDEN = [
         STATUS,
         (
             b'{"v":1,"state":"online","boot":"0190a5c0-0000-7000-8000-000000000001",'
-            b'"version":"0.1.0","since":"2026-11-24T05:45:08.123Z","storage":"ok"}'
+            b'"version":"0.1.0","since":"2026-11-24T05:45:08.123Z","storage":"ok",'
+            b'"recording":"ok"}'
         ),
     ),
     (

@@ -1,0 +1,1 @@
+"""Bursts kept as Ogg Opus: straight from the packets, indexed, given up before the journal is."""

@@ -12,14 +12,14 @@ from gateway.settings import facts
 from gateway.settings.model import Endpoint, Settings, Talkgroup
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
+from gateway.voice.recording.incidents import Occasion
+from gateway.voice.recording.recorder import RecorderOptions
+from gateway.voice.recording.retention import Limits
 from gateway.voice.talkgroup import TalkgroupOptions
 
 
 def retention_of(settings: Settings) -> Retention:
     """How long the journal keeps its rows, and where they go then."""
-from gateway.voice.recording.incidents import Occasion
-from gateway.voice.recording.recorder import RecorderOptions
-from gateway.voice.recording.retention import Limits
     kept = settings.journal
     return Retention(
         None if kept.keep_days is None else kept.keep_days * 86_400.0,
@@ -27,11 +27,6 @@ from gateway.voice.recording.retention import Limits
     )
 
 
-def pre_roll_of(endpoint: Endpoint) -> float:
-    """Seconds of audio from before the squelch opened that are sent first.
-
-    VOX needs speech to notice speech, so it looks further back than a line does. A line's edge comes
-    through the keyer, which a busy machine may hold up by tens of milliseconds (measured: 60 ms at
 def recordings_of(settings: Settings) -> Path:
     """The folder of recordings."""
     return settings.data_dir / "recordings"
@@ -84,6 +79,11 @@ def occasion_of(settings: Settings, state: IncidentState) -> tuple[Occasion, fro
     return occasion, places
 
 
+def pre_roll_of(endpoint: Endpoint) -> float:
+    """Seconds of audio from before the squelch opened that are sent first.
+
+    VOX needs speech to notice speech, so it looks further back than a line does. A line's edge comes
+    through the keyer, which a busy machine may hold up by tens of milliseconds (measured: 60 ms at
     a load of 6 on two cores cost three blocks of a first word with a pre-roll of 40 ms). Silence in
     it costs no delay: the receiver skips it.
     """

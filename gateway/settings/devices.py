@@ -27,10 +27,10 @@ def check(subject: Subject) -> Iterator[Finding]:
                 if device is not None:
                     what = f"{key} without audio has nothing to key or to open"
                     yield Finding((*loc, key), what, "add audio:")
-            if endpoint.kind in ("intercom", "radio"):
             if endpoint.pre_alarm_s:
                 what = "pre_alarm_s without audio has no microphone to keep anything of"
                 yield Finding((*loc, "pre_alarm_s"), what, "add audio:")
+            if endpoint.kind in ("intercom", "radio"):
                 what = f"{endpoint.kind} without audio neither speaks nor hears"
                 yield Finding(loc, what, "add audio:", warning=True)
         if endpoint.kind == "camera" and endpoint.camera is None and subject.sound(*loc):

@@ -303,9 +303,9 @@ class Endpoint:
     """Seconds of audio from before the squelch opened that are sent first; default 0.2 with vox, else 0.1."""
     tones: bool = True
     """Whether its talker hears tones of the floor: granted, denied, queued, your turn, time running out, revoked, timed out."""
-
     pre_alarm_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 0.0
     """Seconds of its microphone kept in memory, to be stored when an incident is raised at its place; 0 keeps nothing. Ask whoever is heard there first."""
+
 
 class Talkgroup(_Model):
     """A half-duplex voice channel with one talker at a time (通话组)."""
@@ -330,9 +330,9 @@ class Talkgroup(_Model):
     """Penalty: seconds for which a talker who ran into the talk limit is denied the floor; an emergency is exempt."""
     bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 24_000
     """Opus bit rate of bursts from this gateway."""
-
     record: bool = False
     """Whether this gateway keeps every burst on it, also others' (``recordings``). Off, because people are to know that they are recorded."""
+
 
 class Group(_Model):
     """People who answer together (响应组)."""
@@ -581,7 +581,6 @@ class Journal(_Model):
     """Folder of the archives, which nothing removes; default: ``archive`` in ``data_dir``."""
 
 
-class Testing(_Model):
 class Recordings(_Model):
     """How long recordings of talkgroups and of what was heard before alarms are kept."""
 
@@ -597,6 +596,7 @@ class Recordings(_Model):
     """MiB of the disk that recordings leave to the journal: below it the oldest go, and then none begins."""
 
 
+class Testing(_Model):
     """Tests of buttons and panels."""
 
     every_days: Annotated[float, Field(gt=0, le=3_660, allow_inf_nan=False)] | None = 30.0
@@ -741,11 +741,11 @@ class Settings(_Model):
     """Who is expected to be heard."""
     journal: Journal = Journal()
     """How long the journal keeps what happened, and where that goes then."""
+    recordings: Recordings = Recordings()
+    """How long recordings are kept."""
     testing: Testing = Testing()
     """How often buttons are to be tested."""
     flapping: Flapping = Flapping()
-    recordings: Recordings = Recordings()
-    """How long recordings are kept."""
     """When an input that changes all the time is told in counts."""
     standbys: dict[Identifier, Standby] = {}
     """Who stands by for which gateway; the same in every gateway's configuration, so best in a shared file."""

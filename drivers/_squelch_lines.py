@@ -55,6 +55,53 @@ class GpioSquelchOptions:
         return (f"{chip} line {self.offset}",)
 
 
+Cm108Input = Literal[
+    "volume-up", "volume-down", "mute-playback", "mute-record",
+    "gpio1", "gpio2", "gpio3", "gpio4", "gpio5", "gpio6", "gpio7", "gpio8",
+]  # fmt: skip
+"""What a USB sound chip reports the level of: its button inputs and its pins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cm108SquelchOptions:
+    """A receiver whose squelch (COS) drives an input of a USB sound chip (CM108, CM119 and the like)."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {
+        "extra": "forbid",
+        "strict": True,
+        "use_attribute_docstrings": True,
+    }
+
+    device: Annotated[str, MinLen(1)]
+    """``/dev/hidraw0`` or a link to it, or by the sound card's name ``card:radio1``, its USB port ``usb:1-1.2`` or its serial number ``serial:0042``."""
+    line: Cm108Input = "volume-down"
+    """The input that says the squelch is open; most interfaces use the volume-down button's."""
+    active: Literal["low", "high"] = "low"
+    """Electrical level that means open; ``low`` for a contact to ground, as of a button."""
+
+    def __post_init__(self) -> None:
+        check_hid_device(self.device)
+
+    def occupies(self) -> Iterable[str]:
+        return hid_resources(self.device, self.line)
+
+
+def check_hid_device(device: str) -> None:
+    """Whether this can name a hidraw device.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    kind, colon, name = device.partition(":")
+    if not device.startswith("/") and not (kind in ("card", "usb", "serial") and colon and name):
+        raise ValueError(f"{device!r} is neither a path nor card:NAME, usb:PORT or serial:NUMBER")
+
+
+def hid_resources(device: str, line: str) -> Iterable[str]:
+    """The device, which one endpoint's ptt and squelch may share, and a line of it, which not."""
+    return (device, f"{device} line {line}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PtySquelchOptions:
     """A pseudo-terminal that is told ``O`` when the squelch opens and ``Z`` when it closes."""

@@ -48,6 +48,7 @@ _BUILT_IN: dict[str, dict[str, _Paths]] = {
             "drivers.ptt.serial_line:SerialLine", "drivers.ptt.options:SerialPttOptions"
         ),
         "gpio": _Paths("drivers.ptt.gpio_line:GpioLine", "drivers.ptt.options:GpioPttOptions"),
+        "cm108": _Paths("drivers.ptt.cm108_line:Cm108Line", "drivers.ptt.options:Cm108PttOptions"),
         "pty": _Paths("drivers.ptt.pty_line:PtyLine", "drivers.ptt.options:PtyPttOptions"),
     },
     # A port that keys and senses is one port: both families open it by the same class.
@@ -57,6 +58,9 @@ _BUILT_IN: dict[str, dict[str, _Paths]] = {
         ),
         "gpio": _Paths(
             "drivers.ptt.gpio_line:GpioLine", "drivers.squelch.options:GpioSquelchOptions"
+        ),
+        "cm108": _Paths(
+            "drivers.ptt.cm108_line:Cm108Line", "drivers.squelch.options:Cm108SquelchOptions"
         ),
         "pty": _Paths("drivers.ptt.pty_line:PtyLine", "drivers.squelch.options:PtySquelchOptions"),
         "vox": _Paths("drivers.squelch.vox:Vox", "drivers.squelch.options:VoxOptions"),

@@ -170,6 +170,21 @@ class LinePort(Protocol):
         """Unkey, then close. Never raises; safe to call twice."""
 
 
+class ReadBack(Protocol):
+    """What a `LinePort` may be besides: able to hear from the transmitter what it does."""
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether it is set up for that."""
+
+    def reads_keyed(self) -> bool | None:
+        """Whether it transmits; None where nothing was heard yet.
+
+        Raises:
+            DriverIOError: the device is gone.
+        """
+
+
 class LineDriver(Protocol):
     """Opens `LinePort`s. Built as ``Driver(name, ptt_options | None, squelch_options | None)``.
 

@@ -52,13 +52,17 @@ class GpioPort:
     ) -> None:
         self._name = name
         self._output: gpiod.LineRequest | None = None
+        self._echo: gpiod.LineRequest | None = None
         self._input: gpiod.LineRequest | None = None
         self._output_offset = ptt.offset if ptt else 0
+        self._echo_offset = (ptt and ptt.readback_offset) or 0
         self._driven = ptt is not None and ptt.drive == "push-pull"
         self._input_offset = squelch.offset if squelch else 0
         try:
             if ptt is not None:
                 self._output = _request(ptt.chip, ptt.offset, _output(ptt))
+                if ptt.readback_offset is not None:
+                    self._echo = _request(ptt.chip, ptt.readback_offset, _echo(ptt))
             if squelch is not None:
                 self._input = _request(squelch.chip, squelch.offset, _input(squelch))
         except (OSError, ValueError) as error:
@@ -88,17 +92,30 @@ class GpioPort:
         except (OSError, ValueError) as error:
             raise DriverIOError(self._name, str(error)) from error
 
+    @property
+    def reads_back(self) -> bool:
+        return self._echo is not None
+
+    def reads_keyed(self) -> bool | None:
+        """What the line of ``readback_offset`` says."""
+        if self._echo is None:
+            return None
+        try:
+            return self._echo.get_value(self._echo_offset) == Value.ACTIVE
+        except (OSError, ValueError) as error:
+            raise DriverIOError(self._name, str(error)) from error
+
     def fileno(self) -> int:
         return -1 if self._input is None else self._input.fd
 
     def close(self) -> None:
         with contextlib.suppress(DriverIOError):
             self.key(False)
-        for request in (self._output, self._input):
+        for request in (self._output, self._echo, self._input):
             if request is not None:
                 with contextlib.suppress(OSError, ValueError):
                     request.release()
-        self._output = self._input = None
+        self._output = self._echo = self._input = None
 
 
 def _request(chip: str, offset: int, settings: gpiod.LineSettings) -> gpiod.LineRequest:
@@ -115,6 +132,12 @@ def _output(options: GpioPttOptions) -> gpiod.LineSettings:
         drive=DRIVES[options.drive],
         active_low=options.active == "low",
         output_value=Value.INACTIVE,
+    )
+
+
+def _echo(options: GpioPttOptions) -> gpiod.LineSettings:
+    return gpiod.LineSettings(
+        direction=Direction.INPUT, active_low=options.readback_active == "low"
     )
 
 

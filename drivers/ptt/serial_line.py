@@ -63,6 +63,8 @@ class SerialPort:
         self._path = options.port
         self._output = _OUTPUTS[ptt.line] if ptt else 0
         self._input = _INPUTS[squelch.line] if squelch else 0
+        self._echo = _INPUTS.get(ptt.readback, 0) if ptt else 0
+        self._echo_level = ptt is not None and ptt.readback_active == "high"
         self._open_level = squelch is not None and squelch.active == "high"
         try:
             self._descriptor = os.open(
@@ -92,6 +94,19 @@ class SerialPort:
             return None
         try:
             return bool(self._read() & self._input) == self._open_level
+        except OSError as error:
+            raise self._failed(error) from error
+
+    @property
+    def reads_back(self) -> bool:
+        return self._echo != 0
+
+    def reads_keyed(self) -> bool | None:
+        """What the line that ``readback`` names says."""
+        if not self.reads_back:
+            return None
+        try:
+            return bool(self._read() & self._echo) == self._echo_level
         except OSError as error:
             raise self._failed(error) from error
 

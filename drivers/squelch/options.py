@@ -6,9 +6,20 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
-from drivers._squelch_lines import GpioSquelchOptions, PtySquelchOptions, SerialSquelchOptions
+from drivers._squelch_lines import (
+    Cm108SquelchOptions,
+    GpioSquelchOptions,
+    PtySquelchOptions,
+    SerialSquelchOptions,
+)
 
-__all__ = ["GpioSquelchOptions", "PtySquelchOptions", "SerialSquelchOptions", "VoxOptions"]
+__all__ = [
+    "Cm108SquelchOptions",
+    "GpioSquelchOptions",
+    "PtySquelchOptions",
+    "SerialSquelchOptions",
+    "VoxOptions",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from gateway.keyer.protocol import (
     from_bytes,
     to_bytes,
 )
+from gateway.keyer.readback import Disagrees
 from gateway.keyer.station import Drivers, Station
 
 ALIVE = 0.2
@@ -183,7 +184,7 @@ class KeyerProcess:
             self._next_alive = now + ALIVE
             self._send(Alive())
 
-    def _note(self, line: int, what: Released | Refused) -> None:
+    def _note(self, line: int, what: Released | Refused | Disagrees) -> None:
         self._send(Note(line, what))
 
     def _send(self, message: FromKeyer) -> bool:

@@ -15,6 +15,7 @@ from math import isfinite
 
 from gateway.errors import RemoteProtocolError
 from gateway.keyer.line import Keepalive, Refused, Released
+from gateway.keyer.readback import Disagrees
 
 MAX_MESSAGE_BYTES = 16_384
 """Longer messages are not sent and not read."""
@@ -89,17 +90,22 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to count: a release and its cause, or a refused keepalive."""
+    """Something to count: a release and its cause, a refused keepalive, a transmitter that disagrees."""
 
     line: int
-    what: Released | Refused
+    what: Released | Refused | Disagrees
 
 
 ToKeyer = Open | Close | Keep | Unkey
 FromKeyer = Up | Alive | State | Note
 
-_OPEN, _CLOSE, _KEEP, _UNKEY, _UP, _ALIVE, _STATE, _RELEASED, _REFUSED = b"OCKUPASRX"
+_OPEN, _CLOSE, _KEEP, _UNKEY, _UP, _ALIVE, _STATE, _RELEASED, _REFUSED, _DISAGREES = b"OCKUPASRXD"
 
+_NOTES: dict[type[Released | Refused | Disagrees], int] = {
+    Released: _RELEASED,
+    Refused: _REFUSED,
+    Disagrees: _DISAGREES,
+}
 _LINE = struct.Struct(">BI")
 _KEEP_HEAD = struct.Struct(">BIIIdd?")
 _STATE_HEAD = struct.Struct(">BIBbd")
@@ -133,8 +139,7 @@ def to_bytes(message: ToKeyer | FromKeyer) -> bytes:
             sensed = -1 if squelch_open is None else int(squelch_open)
             return _STATE_HEAD.pack(_STATE, line, keyed, sensed, at) + fault[:500].encode()
         case Note(line, what):
-            kind = _RELEASED if isinstance(what, Released) else _REFUSED
-            return _LINE.pack(kind, line) + what.encode()
+            return _LINE.pack(_NOTES[type(what)], line) + what.encode()
         case Up():
             return bytes([_UP])
         case Alive():
@@ -184,6 +189,8 @@ def _read(data: bytes) -> ToKeyer | FromKeyer:
         return Note(line, Released(rest.decode()))
     if kind == _REFUSED:
         return Note(line, Refused(rest.decode()))
+    if kind == _DISAGREES:
+        return Note(line, Disagrees(rest.decode()))
     if kind not in (_CLOSE, _UNKEY) or rest:
         raise ValueError("unknown or too long")
     return Close(line) if kind == _CLOSE else Unkey(line)

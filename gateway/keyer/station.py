@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -10,7 +11,10 @@ from gateway.keyer.line import Action, Keepalive, Key, Line, Refuse, Refused, Re
 from gateway.keyer.options import unpack
 from gateway.keyer.port import Port
 from gateway.keyer.protocol import Device, Open, State
+from gateway.keyer.readback import WORDS, Disagrees, ReadBack
 from gateway.ports import LineDriver, LinePort
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Drivers(Protocol):
@@ -25,11 +29,13 @@ class Station:
     """Runs one endpoint's line on its devices. Each method acts at once and never raises."""
 
     def __init__(
-        self, order: Open, drivers: Drivers, note: Callable[[Released | Refused], None]
+        self, order: Open, drivers: Drivers, note: Callable[[Released | Refused | Disagrees], None]
     ) -> None:
         self._number = order.line
+        self._name = order.endpoint
         self._note = note
         self._line = Line()
+        self._read_back = ReadBack()
         self._squelch_open: bool | None = None
         self._at = 0.0
         self._keyer, self._sensor = _ports(order, drivers)
@@ -45,7 +51,10 @@ class Station:
         return not self._line.keyed and (self._keyer is None or self._keyer.is_open)
 
     def state(self) -> State:
-        fault = "; ".join(port.fault for port in self._ports if port.fault)
+        faults = [port.fault for port in self._ports if port.fault]
+        if self._read_back.disagrees is not None:
+            faults.append(WORDS[self._read_back.disagrees])
+        fault = "; ".join(faults)
         return State(self._number, self._line.keyed, self._squelch_open, self._at, fault)
 
     def descriptors(self) -> Iterable[int]:
@@ -93,6 +102,10 @@ class Station:
                 self._line.opened()
             else:
                 self._do(self._line.failed(), now)
+            found = self._read_back.look(self._line.keyed, self._keyer.reads_keyed, now)
+            if found is not None:
+                _LOGGER.warning("%s: %s", self._name, WORDS[found])
+                self._note(found)
         if self._sensor is not None and self._sensor.squelch_open != self._squelch_open:
             self._squelch_open = self._sensor.squelch_open
             self._at = now

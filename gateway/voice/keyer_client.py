@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.errors import KeyerError, RemoteProtocolError
-from gateway.keyer.line import Keepalive, Released
+from gateway.keyer.line import Keepalive, Refused, Released
 from gateway.keyer.options import pack
 from gateway.keyer.protocol import (
     Close,
@@ -35,6 +35,7 @@ from gateway.keyer.protocol import (
     Up,
     from_bytes,
 )
+from gateway.keyer.readback import Disagrees
 from gateway.ops.counters import Counters
 from gateway.voice.keyer_connection import KeyerConnection
 
@@ -50,6 +51,13 @@ LONGEST_PAUSE = 5.0
 
 UP_WITHIN = 4.0
 """Seconds after which a keyer that still waits for another one's lock is reported."""
+
+_COUNTED: dict[type[Released | Refused | Disagrees], str] = {
+    Released: "released",
+    Refused: "refused",
+    Disagrees: "readback",
+}
+"""What a `Note` counts as: ``keyer.released.silent``, ``keyer.readback.stuck`` and so on."""
 
 _LOOK = 0.25
 _STARTING = "the keyer is starting"
@@ -288,8 +296,7 @@ class Keyer:
                     )
                     self._look_whether_ready()
             case Note(_, what):
-                kind = "released" if isinstance(what, Released) else "refused"
-                self._counters.add(f"keyer.{kind}.{what}")
+                self._counters.add(f"keyer.{_COUNTED[type(what)]}.{what}")
             case Up():
                 self._up = True
                 _LOGGER.info("the keyer is up")

@@ -12,13 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from drivers.ptt.cm108_line import Cm108Line
 from drivers.ptt.gpio_line import GpioLine
-from drivers.ptt.options import GpioPttOptions, PtyPttOptions, SerialPttOptions
+from drivers.ptt.options import Cm108PttOptions, GpioPttOptions, PtyPttOptions, SerialPttOptions
 from drivers.ptt.pty_line import PtyLine
 from drivers.ptt.serial_line import SerialLine
-from drivers.squelch.options import GpioSquelchOptions, PtySquelchOptions, SerialSquelchOptions
+from drivers.squelch.options import (
+    Cm108SquelchOptions,
+    GpioSquelchOptions,
+    PtySquelchOptions,
+    SerialSquelchOptions,
+)
 from gateway.errors import DriverIOError, DriverOpenError
 from tests.drivers.emulated_8250 import PATH, Emulated8250
+from tests.drivers.emulated_cm108 import PATH as CHIP
+from tests.drivers.emulated_cm108 import EmulatedCm108
 from tests.drivers.emulated_gpio import EmulatedChip
 
 
@@ -89,6 +97,39 @@ class GpioRig:
         return not self.chip.settings
 
 
+class Cm108Rig:
+    """An emulated sound chip with a radio on GPIO3 and the volume-down button."""
+
+    polled = False
+    first_squelch = False
+
+    def __init__(self, folder, monkeypatch):
+        self.chip = EmulatedCm108()
+        self.chip.install(monkeypatch)
+
+    def driver(self, *, keys=True, senses=True):
+        return Cm108Line(
+            "radio",
+            Cm108PttOptions(device=CHIP) if keys else None,
+            Cm108SquelchOptions(device=CHIP) if senses else None,
+        )
+
+    def connect(self):
+        pass
+
+    def is_keyed(self):
+        return self.chip.drives(3) is True
+
+    def set_squelch(self, is_open):
+        self.chip.press(0x02, is_open)
+
+    def pull_out(self):
+        self.chip.pull_out()
+
+    def is_free(self):
+        return not self.chip.openers
+
+
 class PtyRig:
     """A real pseudo-terminal with a radio's program on its link."""
 
@@ -132,7 +173,7 @@ class PtyRig:
         return not self.link.is_symlink()
 
 
-@pytest.fixture(params=[SerialRig, GpioRig, PtyRig], ids=lambda rig: rig.__name__)
+@pytest.fixture(params=[SerialRig, GpioRig, Cm108Rig, PtyRig], ids=lambda rig: rig.__name__)
 def rig(request, tmp_path, monkeypatch):
     return request.param(tmp_path, monkeypatch)
 

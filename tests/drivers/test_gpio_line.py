@@ -103,3 +103,21 @@ def test_a_line_in_use_is_refused_by_name_and_what_was_taken_is_given_back(chip)
 def test_a_real_chip_that_is_not_there_is_refused():
     with pytest.raises(DriverOpenError, match="/dev/gpiochip99 line 4: No such file"):
         GpioLine("radio", GpioPttOptions(chip="gpiochip99", offset=4), None).open()
+
+
+def test_what_the_radio_says_back_is_read_from_its_line(chip):
+    chip.levels[6] = 1
+    port = keying(readback_offset=6)
+    assert chip.settings[6].direction == Direction.INPUT
+    assert port.reads_back
+    assert port.reads_keyed() is False
+    chip.set_level(6, 0)
+    assert port.reads_keyed() is True
+    port.close()
+    assert not chip.settings
+
+
+def test_without_such_a_line_nothing_is_read_back(chip):
+    port = keying()
+    assert not port.reads_back
+    assert port.reads_keyed() is None

@@ -169,3 +169,27 @@ def test_no_descriptor_is_left_behind_by_a_failed_opening(link):
         with pytest.raises(DriverOpenError):
             PtyLine("radio", PtyPttOptions(path=link), None).open()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_the_radio_says_back_is_heard_beside_the_squelch(link):
+    options = PtyPttOptions(path=link, readback=True)
+    port = PtyLine("radio", options, PtySquelchOptions(path=link)).open()
+    radio = os.open(link, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    assert port.reads_back
+    assert port.reads_keyed() is None
+    os.write(radio, b"Ot")
+    assert sensed(port) is True
+    assert port.reads_keyed() is True
+    os.write(radio, b"r")
+    select.select([port], [], [], 0.5)
+    assert port.reads_keyed() is False
+    assert port.squelch_open() is True
+    os.close(radio)
+    port.close()
+
+
+def test_without_that_option_what_the_radio_says_back_is_nothing(port, radio):
+    os.write(radio, b"t")
+    sensed(port)
+    assert not port.reads_back
+    assert port.reads_keyed() is None

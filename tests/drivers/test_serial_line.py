@@ -100,6 +100,25 @@ def test_a_port_that_another_program_has_locked_is_left_alone(port):
     assert not port.openers
 
 
+@pytest.mark.parametrize(("active", "level"), [("high", True), ("low", False)])
+def test_what_the_radio_says_back_is_read_from_its_line(port, active, level):
+    options = SerialPttOptions(port=PATH, readback="dsr", readback_active=active)
+    opened = SerialLine("radio", options, None).open()
+    assert opened.reads_back
+    assert opened.reads_keyed() is not level
+    port.raise_line("dsr")
+    assert opened.reads_keyed() is level
+    port.unplugged = True
+    with pytest.raises(DriverIOError):
+        opened.reads_keyed()
+
+
+def test_a_port_without_such_a_line_says_nothing_of_the_radio(port):
+    opened = keying()
+    assert not opened.reads_back
+    assert opened.reads_keyed() is None
+
+
 def test_a_line_that_does_not_follow_is_an_error(port):
     opened = keying()
     opened.key(True)

@@ -24,6 +24,9 @@ class PtyRadio:
     def close_squelch(self) -> None:
         os.write(self._descriptor, b"Z")
 
+    def say_back(self, *, transmits: bool) -> None:
+        os.write(self._descriptor, b"t" if transmits else b"r")
+
     def wait_for(self, word: str, timeout: float = 3.0) -> float:
         """When ``word`` came (time.monotonic)."""
         poll = select.poll()
@@ -52,6 +55,7 @@ class ScriptedPort:
     def __init__(self) -> None:
         self.keyed = False
         self.squelch: bool | None = None
+        self.transmits: bool | None = None
         self.broken = ""
         self.closed = False
         self.written: list[bool] = []
@@ -67,6 +71,15 @@ class ScriptedPort:
             raise DriverIOError("radio", self.broken)
         return self.squelch
 
+    @property
+    def reads_back(self) -> bool:
+        return self.transmits is not None
+
+    def reads_keyed(self) -> bool | None:
+        if self.broken:
+            raise DriverIOError("radio", self.broken)
+        return self.transmits
+
     def fileno(self) -> int:
         return -1
 
@@ -80,6 +93,7 @@ class ScriptedDevice:
 
     def __init__(self) -> None:
         self.plugged_in = True
+        self.transmits: bool | None = None
         self.ports: list[ScriptedPort] = []
         self.attempts: list[float] = []
         self.now = 0.0
@@ -93,4 +107,5 @@ class ScriptedDevice:
         if not self.plugged_in:
             raise DriverOpenError("radio", "no such device")
         self.ports.append(ScriptedPort())
+        self.port.transmits = self.transmits
         return self.port

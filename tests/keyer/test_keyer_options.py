@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from drivers.ptt.options import GpioPttOptions, PtyPttOptions, SerialPttOptions
-from drivers.squelch.options import GpioSquelchOptions, PtySquelchOptions, SerialSquelchOptions
+from drivers.ptt.options import Cm108PttOptions, GpioPttOptions, PtyPttOptions, SerialPttOptions
+from drivers.squelch.options import (
+    Cm108SquelchOptions,
+    GpioSquelchOptions,
+    PtySquelchOptions,
+    SerialSquelchOptions,
+)
 from gateway.errors import LocalProtocolError
 from gateway.keyer.options import pack, unpack
 
@@ -25,7 +30,9 @@ class Foreign:
     [
         PtyPttOptions(path=Path("/tmp/电台")),
         SerialPttOptions(port="/dev/ttyUSB1", line="dtr"),
-        GpioPttOptions(chip="gpiochip0", offset=4, active="low"),
+        GpioPttOptions(chip="gpiochip0", offset=4, active="low", readback_offset=6),
+        Cm108PttOptions(device="card:radio1", readback="gpio1"),
+        Cm108SquelchOptions(device="/dev/hidraw0", line="volume-up"),
         PtySquelchOptions(path=Path("/tmp/radio")),
         SerialSquelchOptions(port="/dev/ttyUSB1", active="low"),
         GpioSquelchOptions(chip="gpiochip0", offset=5, debounce_ms=2.5),

@@ -115,6 +115,19 @@ async def test_unkey_releases_at_once(bench, tmp_path):
     assert await hears(radio, "R") - at < 0.05
 
 
+async def test_a_radio_that_goes_on_transmitting_is_a_fault_and_counted(bench, tmp_path):
+    link = tmp_path / "radio"
+    ptt = LineChoice("pty", PtyPttOptions(path=link, readback=True))
+    await bench.start(KeyedEndpoint("radio", ptt, None))
+    line, radio = bench.keyer.line("radio"), PtyRadio(link)
+    radio.say_back(transmits=True)
+    await until(lambda: line.fault is not None)
+    assert line.fault == "the transmitter stays keyed though it is released"
+    assert bench.counters["keyer.readback.stuck"] == 1
+    radio.say_back(transmits=False)
+    await until(lambda: line.fault is None)
+
+
 async def test_squelch_is_told_with_its_time(bench, tmp_path):
     await bench.start(radio_at(tmp_path / "radio"))
     line, radio = bench.keyer.line("radio"), PtyRadio(tmp_path / "radio")

@@ -23,6 +23,7 @@ from gateway.keyer.protocol import (
     from_bytes,
     to_bytes,
 )
+from gateway.keyer.readback import Disagrees
 
 KEEP = Keep(7, Keepalive("police-xiaoying", 3, 9, 30.0, 1234.5))
 MESSAGES = [
@@ -37,7 +38,7 @@ MESSAGES = [
     State(7, True, None, 0.0, ""),
     State(7, False, True, 5.25, "没有 /dev/ttyUSB1"),
     State(7, False, False, 5.25, "gone"),
-    *(Note(7, what) for what in (*Released, *Refused)),
+    *(Note(7, what) for what in (*Released, *Refused, *Disagrees)),
 ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.errors import DriverUnavailable
 from gateway.keyer.line import Keepalive, Released
 from gateway.keyer.protocol import Device, Open
+from gateway.keyer.readback import Disagrees
 from gateway.keyer.station import Station
 from tests.keyer.radio import ScriptedDevice
 
@@ -176,3 +177,57 @@ def test_options_that_do_not_fit_are_a_fault_of_this_endpoint_only(bench):
     station = Station(Open(1, "radio", Device("wire", {"x": 1}), None), bench, bench.notes.append)
     station.step(0.0)
     assert "TypeError" in station.state().fault
+
+
+def run(station, until, now=0.0):
+    """Step the station whenever it is due; virtual time."""
+    while station.due() <= until:
+        now = max(now, station.due())
+        station.step(now)
+    return until
+
+
+def test_a_transmitter_that_stays_keyed_is_a_fault_until_it_lets_go(bench):
+    bench.devices["/dev/a"].transmits = False
+    station = bench.station("/dev/a", None)
+    station.step(0.0)
+    port = bench.devices["/dev/a"].port
+    keep(station, 0.0)
+    port.transmits = True
+    run(station, 0.4)
+    assert bench.notes == [Released.SILENT]
+    assert station.state().fault == ""
+    run(station, 0.5)
+    assert bench.notes == [Released.SILENT, Disagrees.STUCK]
+    assert station.state().fault == "the transmitter stays keyed though it is released"
+    assert not station.state().keyed
+    port.transmits = False
+    run(station, 0.6)
+    assert station.state().fault == ""
+
+
+def test_a_transmitter_that_does_not_follow_is_a_fault_and_stays_keyed(bench):
+    bench.devices["/dev/a"].transmits = False
+    station = bench.station("/dev/a", None)
+    station.step(0.0)
+    for at in range(20):
+        keep(station, at * 0.02)
+        run(station, at * 0.02)
+    assert bench.notes == [Disagrees.NOT_KEYED]
+    assert station.state().keyed
+    assert "does not transmit" in station.state().fault
+
+
+def test_a_transmitter_that_says_nothing_costs_no_looks(bench):
+    station = bench.station("/dev/a", None)
+    station.step(0.0)
+    assert station.due() == pytest.approx(0.25)
+
+
+def test_a_read_back_that_fails_is_a_fault_of_the_device(bench):
+    bench.devices["/dev/a"].transmits = False
+    station = bench.station("/dev/a", None)
+    station.step(0.0)
+    bench.devices["/dev/a"].port.broken = "gone"
+    station.step(0.05)
+    assert station.state().fault == "gone"

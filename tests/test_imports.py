@@ -93,6 +93,7 @@ PURE = {
     "gateway.voice.jitter": set(),
     "gateway.voice.lateness": set(),
     "gateway.voice.stretch": {"numpy"},
+    "gateway.voice.sounds": {"numpy"},
     "gateway.voice.floor": set(),
     "gateway.voice.participant": set(),
     "gateway.voice.tokens": set(),

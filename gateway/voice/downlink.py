@@ -14,6 +14,8 @@ Rule 4. A burst ends when its last packet was played, or when nothing is left to
 Rule 5. A burst that has ended so is gone on with if packets of it still come; one that was played
         to its last packet, was overtaken, or reached its time-out, is not.
 Rule 6. The transmitter is keyed from the first packet taken (`gateway.voice.ptt` says the rest).
+Rule 7. A local sound keys as well, under a grant of its own on `LOCAL`; where a burst is played it
+        is that burst's grant that keys.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.voice.jitter import Frame, Jitter, Lateness
+from gateway.voice.jitter import Frame, Jitter
+from gateway.voice.lateness import Lateness
 from gateway.voice.ptt import Keyed, Ptt
 from gateway.voice.rtp import Packet, Token
 
@@ -34,6 +37,12 @@ FRESH_IDLE = 0.1
 
 MAX_BURSTS = 4
 """Whole bursts waiting for each other; the oldest that waits is dropped beyond."""
+
+LOCAL = "~local"
+"""What local sounds are keyed for; no configured talkgroup can be called so."""
+
+_SOUND_ROOM = 10.0
+"""Seconds beyond its length until the transmitter is released whatever a local sound does: more than tx_delay and other sounds take."""
 
 _MAX_CLIENTS = 64
 _MAX_ENDED = 16
@@ -80,6 +89,8 @@ class Downlink:
         self._ended: OrderedDict[tuple[str, str, int], _Burst] = OrderedDict()
         self._clients: OrderedDict[str, Lateness] = OrderedDict()
         self._held: tuple[str, float] | None = None  # talkgroup of the conversation, and until when
+        self._local: Keyed | None = None
+        self._sounds = 0
 
     @property
     def keyed(self) -> Keyed | None:
@@ -89,7 +100,13 @@ class Downlink:
     @property
     def busy(self) -> bool:
         """There is something to play or to keep keyed; `tick` wants to be called."""
-        return bool(self._bursts) or self._ptt.keyed is not None
+        return bool(self._bursts) or self._ptt.keyed is not None or self._local is not None
+
+    @property
+    def hearing(self) -> bool:
+        """As `busy`, but not for a local sound alone."""
+        keyed = self._ptt.keyed
+        return bool(self._bursts) or (keyed is not None and keyed.talkgroup != LOCAL)
 
     @property
     def starts_at(self) -> float | None:
@@ -126,9 +143,18 @@ class Downlink:
             if burst.key[0] == talkgroup:
                 burst.patience = FRESH_IDLE
 
+    def sound(self, seconds: float | None) -> None:
+        """A local sound of this length is to be played from now on; None: it is over (rule 7)."""
+        if seconds is None:
+            self._local = None
+        elif self._local is None:
+            self._sounds += 1
+            self._local = Keyed(LOCAL, Token(0, self._sounds), seconds + _SOUND_ROOM)
+
     def stop(self, now: float) -> None:
         """Play nothing more of what is here, and release at once."""
         self._drop(now)
+        self._local = None
         self._ptt.stop()
 
     def packet(
@@ -191,15 +217,22 @@ class Downlink:
             self.counts["timed_out"] += 1
             burst.closed = True
             self._end(now)
+        elif self._local is not None:
+            if self._ptt.audio(self._local, now):
+                return self._ptt.passes(now)
+            self._local = None
         elif vanished:
             self._ptt.stop()  # it was silent for long enough; that was the tail
         else:
             self._ptt.silence(now)
         return False
 
-    def pull(self, now: float) -> Frame | None:
-        """The next frame of the burst being played; None before its start and after its end."""
-        return self._bursts[0].jitter.pull(now) if self._bursts else None
+    def pull(self, now: float, ahead: float = 0.0) -> Frame | None:
+        """The next frame of the burst being played; None before its start and after its end.
+
+        ``ahead`` is what is still to be played before it begins, in seconds.
+        """
+        return self._bursts[0].jitter.pull(now, ahead) if self._bursts else None
 
     def _refusal(
         self, key: tuple[str, str, int], rank: int, token: Token, now: float, *, confirmed: bool

@@ -33,6 +33,12 @@ def merge(earlier: Samples, later: Samples) -> Samples:
     return np.rint(earlier + (later - earlier.astype(np.float32)) * rising).astype(np.int16)
 
 
+def mix(one: Samples, other: Samples) -> Samples:
+    """The sum of two blocks of one length; what is too loud is cut off."""
+    total: NDArray[np.int32] = np.clip(one.astype(np.int32) + other, -32_768, 32_767)
+    return total.astype(np.int16)
+
+
 @lru_cache(maxsize=8)
 def _ramp(length: int) -> NDArray[np.float32]:
     return np.linspace(0, 1, length, dtype=np.float32)

@@ -12,18 +12,21 @@ from gateway.errors import DriverIOError, RemoteProtocolError
 from gateway.ops.counters import Counters
 from gateway.ports import BLOCK, AudioStream
 from gateway.voice.downlink import Downlink
-from gateway.voice.dsp import Samples, as_block, merge
-from gateway.voice.jitter import Frame, Kind
+from gateway.voice.dsp import Samples, as_block, merge, mix
+from gateway.voice.jitter import Frame, Kind, Speed
 from gateway.voice.opus import Decoder, ticks_of
 from gateway.voice.ptt import Keyed
 from gateway.voice.resample import Resampler, codec_rate
 from gateway.voice.rtp import Packet, Token
+from gateway.voice.sounds import Sounds
+from gateway.voice.stretch import longer, shorter
 from gateway.voice.ticker import Ticker
 
 _LOGGER = logging.getLogger(__name__)
 
 _WHOLE = 2  # concealed frames in a row at full loudness ...
 _FADED = 5  # ... and until silence; beyond 100 ms a guess is a drone, not speech
+_EARLY = 0.0005  # timers may fire this much early
 _NOTHING: Samples = np.zeros(0, np.int16)
 
 
@@ -38,8 +41,8 @@ class PttLine(Protocol):
 class Playout:
     """Plays one endpoint's downlink on the device that is attached, and on none while none is.
 
-    ``active(on)`` is told when playing (or keying) begins and ends; ``broken(error)`` when the
-    device refuses to play.
+    ``active(on)`` is told when playing (or keying) begins and ends, where nothing is keyed not for
+    local sounds; ``broken(error)`` when the device refuses to play.
     """
 
     def __init__(
@@ -62,6 +65,9 @@ class Playout:
         self._broken = broken
         self._keyed: Keyed | None = None
         self._busy = False
+        self._told_active = False
+        self._sounds = Sounds(radio=line is not None)
+        self._sounded = float("-inf")
         self._stream: AudioStream | None = None
         self._decoder: Decoder | None = None
         self._resampler: Resampler | None = None
@@ -77,10 +83,31 @@ class Playout:
         self._ssrc = None
         self._rest = _NOTHING
         self._downlink.device(stream.playback_delay)
+        self._sounds.device(stream.rate_hz)
         self._stream = stream
+
+    def sound(self, samples: Samples, now: float) -> None:
+        """Play ``samples`` (int16, mono, at the device's rate) here and nowhere else, once.
+
+        It is mixed over what plays. Where there is a transmitter it is keyed for it; see
+        `gateway.voice.sounds` for when.
+        """
+        if self._stream is not None:
+            self._sounds.add(samples)
+            self._look(now)
+
+    def carrier(self, is_open: bool, now: float) -> None:
+        """The endpoint's own carrier is there, or gone: local sounds wait for its end."""
+        self._sounds.carrier(is_open, now)
+        self._look(now)
+
+    def sounding(self, now: float) -> bool:
+        """A local sound plays, or its end is still on its way out of the device."""
+        return now < self._sounded
 
     def stop(self, now: float) -> None:
         """Release and play nothing more of what is here."""
+        self._sounds.clear()
         self._downlink.stop(now)
         self._settle()
 
@@ -109,6 +136,7 @@ class Playout:
         starts_at = self._downlink.starts_at
         if starts_at is not None:
             # In step with the first frame, but now: a keyed line wants to be kept so meanwhile.
+            self._ticker.stop(self._tick)  # a local sound may have wanted it later
             self._ticker.start(self._tick, now + (starts_at - now) % BLOCK)
 
     def retuned(self, now: float) -> None:
@@ -116,13 +144,24 @@ class Playout:
         self._downlink.tick(now)
         self._settle()
 
+    def _look(self, now: float) -> None:
+        """Wake up for a sound that may be played, now or soon."""
+        begins_at = self._sounds.begins_at
+        if begins_at is not None and self._stream is not None:
+            self._ticker.start(self._tick, max(begins_at, now))
+
     def _tick(self, now: float) -> None:
+        begins_at = self._sounds.begins_at
+        if begins_at is None:
+            self._downlink.sound(None)
+        elif now >= begins_at - _EARLY:
+            self._downlink.sound(self._sounds.left)
         passes = self._downlink.tick(now, holding=len(self._rest) > 0)
         self._settle()
         if not passes or self._stream is None:
             return
         try:
-            block = self._block(now, self._stream.rate_hz // 50)
+            block = self._with_sound(self._block(now, self._stream.rate_hz // 50), now)
             if block is not None:
                 self._stream.write(block)
         except DriverIOError as error:
@@ -146,18 +185,34 @@ class Playout:
         if downlink.busy is not self._busy:
             self._busy = downlink.busy
             if not self._busy:
-                self._ticker.stop(self._tick)
                 self._rest = _NOTHING
                 self._ssrc = None
                 self._count()
-            self._active(self._busy)
+        if not self._busy and self._sounds.begins_at is None:
+            self._ticker.stop(self._tick)
+        active = downlink.busy if self._line is not None else downlink.hearing
+        if active is not self._told_active:
+            self._told_active = active
+            self._active(active)
+
+    def _with_sound(self, block: Samples | None, now: float) -> Samples | None:
+        """The block with what is to be heard of local sounds over it."""
+        stream = self._stream
+        begins_at = self._sounds.begins_at
+        if begins_at is None or now < begins_at - _EARLY or stream is None:
+            return block
+        length = stream.rate_hz // 50
+        sound = as_block(self._sounds.take(length), length)
+        self._sounded = now + BLOCK + stream.playback_delay
+        return sound if block is None else mix(block, sound)
 
     def _block(self, now: float, length: int) -> Samples | None:
         """The next 20 ms, at the device's rate; None where there is nothing to play yet or any more."""
         assert self._decoder is not None
         coded = self._decoder.rate_hz // 50
         while len(self._rest) < coded:
-            frame = self._downlink.pull(now)
+            ahead = len(self._rest) / self._decoder.rate_hz
+            frame = self._downlink.pull(now, ahead)
             if frame is None:
                 break
             made = self._samples(frame, self._decoder)
@@ -182,6 +237,9 @@ class Playout:
                 if frame.second is not None:
                     second = decoder.decode(frame.second.payload)
                     made = merge(made, as_block(second, len(made)))
+                if frame.speed is not Speed.EVEN:
+                    change = shorter if frame.speed is Speed.QUICKER else longer
+                    made = change(made, decoder.rate_hz)
                 self._concealed = 0
                 return made
         except RemoteProtocolError as error:

@@ -3,7 +3,8 @@
 Rules:
   1. Packets are given in the order of their numbers, each once.
   2. One that is missing is waited for until `HELD` of those after it are there, or the burst is
-     over; then it is lost. If it comes after that, it is late: dropped and counted.
+     over; then it is lost. If it comes after that, it is late: dropped and counted. The first packet
+     of a burst, which says so, is waited for in the same way.
   3. What is lost is filled up to the time of the next packet with packets of one byte, so that what
      follows is where it was. A time that goes on without a number missing (a sender that is silent
      now and then) is filled as well, and is no loss.
@@ -78,6 +79,8 @@ class Ordering:
     def take(self, *, over: bool = False) -> list[bytes]:
         """What can be given now; all that is here, where the burst is ``over``."""
         given: list[bytes] = []
+        if self._before is None and not self.began and not over and len(self._waiting) < HELD:
+            return given
         while self._waiting:
             assert self._next is not None
             if self._next not in self._waiting:

@@ -371,6 +371,7 @@ class Floor:
         self._out.append(answers.revoked(burst, cause, self._options))
 
     def _deny(self, request: Request, cause: Deny, *, retry_after: float | None = None) -> None:
+        self._queue.remove(request.talker)  # an earlier request of it, in an emergency
         self._out.append(answers.denied(request, cause, self.token, retry_after=retry_after))
 
     def _done(self) -> list[Action]:

@@ -16,7 +16,7 @@ from gateway.alarm.journal_keeper import JournalKeeper
 from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, RosterFeed
 from gateway.endpoint_states import EndpointStates
-from gateway.link.messages import IncidentState
+from gateway.link.messages import IncidentState, Page
 from gateway.pieces import retention_of
 from gateway.settings.model import Settings
 from gateway.shared import Drivers, Shared
@@ -26,7 +26,7 @@ class AlarmGateway:
     """One run of one gateway between an open journal and the way to a broker.
 
     ``kernel_boot`` is the UUID of the machine's boot. ``incident_changed`` may be set to be told each
-    incident's newest state.
+    incident's newest state, ``page_received`` each page that people are to hear of.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class AlarmGateway:
     ) -> None:
         self.links = links
         self.incident_changed: Callable[[IncidentState], None] = _nobody
+        self.page_received: Callable[[Page], None] = _nobody
         links.control.announce_storage(stores=journal.fault is None)
         journal.on_fault(lambda fault: links.control.announce_storage(stores=fault is None))
         # On record; and the log's first, slower fsync is not the first press's.
@@ -62,7 +63,9 @@ class AlarmGateway:
             drivers=drivers,
             data_dir=settings.data_dir,
         )
-        self.alarm = AlarmSide(self.shared, settings, journal, links.media, self._incident)
+        self.alarm = AlarmSide(
+            self.shared, settings, journal, links.media, self._incident, self._page
+        )
         self._keeper = JournalKeeper(
             settings.gateway,
             links.topics,
@@ -107,6 +110,9 @@ class AlarmGateway:
     def _incident(self, state: IncidentState) -> None:
         self.incident_changed(state)
 
+    def _page(self, page: Page) -> None:
+        self.page_received(page)
 
-def _nobody(_: IncidentState) -> None:
+
+def _nobody(_: object) -> None:
     pass

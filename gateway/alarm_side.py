@@ -63,6 +63,7 @@ class AlarmSide:
         journal: Journal,
         media: MediaLink,
         on_incident: Callable[[IncidentState], None],
+        on_page: Callable[[Page], None],
     ) -> None:
         self._shared = shared
         self._settings = settings
@@ -70,6 +71,7 @@ class AlarmSide:
         self._outputs_of = _outputs_by_endpoint(settings)
         self._broken_outputs: dict[str, str] = {}
         self._on_incident = on_incident
+        self._on_page = on_page
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
         self._presences = Presences()
         self._rules = rules_of(settings)
@@ -384,6 +386,7 @@ class AlarmSide:
             page.level,
             page.talkgroup or "none",
         )
+        self._on_page(page)
 
     def _show_input(self, name: str) -> None:
         """Show the state of an input; in a storm a few at a time."""

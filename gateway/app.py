@@ -35,6 +35,7 @@ from gateway.ops.clock import kernel_boot_id
 from gateway.ops.disk import DISK_FAILS
 from gateway.ops.liveness import Liveness
 from gateway.ops.sd_notify import Notifier
+from gateway.patch_journal import JournalPatches
 from gateway.settings.difference import Difference, difference, sharing
 from gateway.settings.loader import Loaded, load
 from gateway.settings.model import Settings
@@ -94,9 +95,12 @@ class Gateway:
         links = Connections.make(settings, address)
         base = AlarmGateway(settings, links, journal, self._drivers, kernel_boot_id())
         shared, alarm = base.shared, base.alarm
-        voice = VoiceSide(shared, settings, links.voice, base.roster.roster, journal)
+        voice = VoiceSide(
+            shared, settings, links.voice, base.roster.roster, journal, JournalPatches(journal)
+        )
         base.roster.changed = voice.roster_changed
         base.incident_changed = voice.incident
+        base.page_received = voice.page
         liveness = Liveness(self._notifier)
         try:
             async with asyncio.TaskGroup() as group:

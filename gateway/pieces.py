@@ -9,7 +9,12 @@ from gateway.alarm.journal_keeper import Retention
 from gateway.link.messages import IncidentState
 from gateway.moment import parse_timestamp
 from gateway.settings import facts
+from gateway.settings.announced import vocabulary_of
 from gateway.settings.model import Endpoint, Settings, Talkgroup
+from gateway.voice.announcing.announcer import Addressee, AnnouncerOptions
+from gateway.voice.announcing.stock import StockOptions
+from gateway.voice.announcing.turns import TurnRules
+from gateway.voice.announcing.wording import Phrase, default_language, vocabulary
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
 from gateway.voice.recording.incidents import Occasion
@@ -124,6 +129,50 @@ def joined_endpoints(settings: Settings, state: IncidentState) -> frozenset[str]
     for endpoints in group_endpoints(settings, paged).values():
         joined |= endpoints
     return frozenset(joined)
+
+
+def announcer_options_of(settings: Settings) -> AnnouncerOptions:
+    """The announcer's piece: whom it speaks to, how, and what it may have to say."""
+    wanted = settings.announcements
+    groups = {
+        name: Addressee(
+            talkgroup=settings.groups[name].talkgroup,
+            language=settings.groups[name].language
+            or wanted.language
+            or default_language(settings.groups[name].name),
+        )
+        for name in sorted(facts.serves_of(settings))
+        if name in settings.groups
+    }
+    return AnnouncerOptions(
+        rules=TurnRules(times=wanted.times, pause=wanted.pause_s, within=wanted.within_s),
+        priority=wanted.priority,
+        pre_empt_priority=wanted.pre_empt_priority,
+        chime=wanted.chime,
+        stock=StockOptions(
+            voices={str(language): voice for language, voice in wanted.voices.items()},
+            speed_wpm=wanted.speed_wpm,
+            level_dbfs=wanted.level_dbfs,
+            most_bytes=wanted.cache_mb * 1_000_000,
+        ),
+        groups=groups,
+        vocabulary=_phrases_of(settings, groups) if wanted.times else (),
+    )
+
+
+def _phrases_of(settings: Settings, groups: Mapping[str, Addressee]) -> tuple[Phrase, ...]:
+    said = vocabulary_of(settings)
+    return tuple(
+        phrase
+        for language in sorted({group.language for group in groups.values()}, reverse=True)
+        for phrase in vocabulary(
+            language,
+            levels=said.levels,
+            categories=said.categories,
+            sites=said.sites,
+            places=said.places,
+        )
+    )
 
 
 def talkgroups_of(settings: Settings) -> dict[str, TalkgroupOptions]:

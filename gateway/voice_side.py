@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,20 +15,26 @@ from gateway import pieces
 from gateway.control.protocol import AUDIO
 from gateway.control.server import Handler, RequestError, Session, WrongCall
 from gateway.errors import DriverUnavailable, StorageError
-from gateway.link.messages import IncidentState
+from gateway.link.messages import IncidentState, Page
 from gateway.link.roster import Roster
 from gateway.link.voice_link import VoiceLink
 from gateway.moment import parse_timestamp
+from gateway.requests.patches import PatchRequests
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
 from gateway.shared import Shared
+from gateway.voice.announcing.announcer import Announcer
+from gateway.voice.announcing.covert import Ear
+from gateway.voice.announcing.stock import Stock
 from gateway.voice.console import ConsoleListen, ConsoleTalk
 from gateway.voice.downlink import Heard
 from gateway.voice.dsp import Samples
 from gateway.voice.endpoint import Endpoint, TalkgroupFacts
+from gateway.voice.hand_patches import OwnEndpoint
 from gateway.voice.keyer_client import Keyer
 from gateway.voice.opus import RATES_HZ
 from gateway.voice.patch import Patch, tuning
+from gateway.voice.patch_board import PatchBoard, PatchMemory
 from gateway.voice.recording.recorder import Recorder
 from gateway.voice.recording.requests import RecordingRequests
 from gateway.voice.recording.tap import TappedDevice
@@ -61,6 +67,7 @@ class VoiceSide:
         voice_link: VoiceLink,
         roster: Roster,
         memory: Memory,
+        patch_memory: PatchMemory,
     ) -> None:
         self._shared = shared
         self._settings = settings
@@ -83,6 +90,24 @@ class VoiceSide:
             shared.clock,
             secrets.randbits,
             lambda fault: shared.control.announce_recording(records=fault is None),
+        )
+        self._board = PatchBoard(
+            shared.gateway,
+            shared.topics,
+            shared.control,
+            patch_memory,
+            shared.clock,
+            shared.new_id,
+            shared.counters,
+            self._retune,
+        )
+        self._announcer = Announcer(
+            shared.gateway,
+            shared.topics,
+            shared.control,
+            self,
+            Stock(shared.data_dir / "announcements", shared.counters),
+            shared.counters,
         )
 
     async def start(self, group: asyncio.TaskGroup) -> None:
@@ -108,7 +133,10 @@ class VoiceSide:
         group.create_task(self._talkgroups.run(), name="talkgroups")
         self._recorder.configure(pieces.recorder_options_of(self._settings))
         group.create_task(self._recorder.run(), name="recordings")
+        self._announcer.configure(pieces.announcer_options_of(self._settings))
+        group.create_task(self._announcer.run(), name="announcer")
         self._applied = dict(self._settings.endpoints)
+        await self._board.start()
         self._configure_keyer()
         group.create_task(self._keyer.run(), name="keyer")
         for name, endpoint in self._settings.endpoints.items():
@@ -131,6 +159,8 @@ class VoiceSide:
 
     async def stop(self) -> None:
         """End every burst, release every PTT, give up control of every floor."""
+        self._announcer.close()
+        self._board.close()
         for name in list(self._endpoints):
             await self._stop_endpoint(name)
         await self._recorder.close()
@@ -141,6 +171,7 @@ class VoiceSide:
         self._settings = settings
         self._floors.configure(pieces.talkgroups_of(settings))
         self._recorder.configure(pieces.recorder_options_of(settings))
+        self._announcer.configure(pieces.announcer_options_of(settings))
         for name in self._applied.keys() | settings.endpoints.keys():
             waiting = self._pending.pop(name, None)
             if waiting is not None:
@@ -178,9 +209,21 @@ class VoiceSide:
             self._patches[state.id] = patch
         if changed:
             self._retune()
+        self._announcer.incident(state)
+
+    def page(self, page: Page) -> None:
+        """A page for a group that is served here, which people are to hear of."""
+        self._announcer.page(page)
 
     def handlers(self) -> Mapping[str, Handler]:
-        """``talk``, ``listen``, and what is asked of recordings."""
+        """``talk``, ``listen``, and what is asked of recordings, announcements and patches."""
+        patches = PatchRequests(
+            self._shared.gateway,
+            self._board,
+            lambda: self._settings.talkgroups,
+            self._speaks,
+            self._joined,
+        )
         requests = RecordingRequests(
             self._shared.gateway,
             self._recorder,
@@ -189,7 +232,13 @@ class VoiceSide:
             self._known,
             self._listener,
         )
-        return {"talk": self._talk, "listen": self._listen, **requests.handlers()}
+        return {
+            "talk": self._talk,
+            "listen": self._listen,
+            "announcements": self._announcements,
+            **requests.handlers(),
+            **patches.handlers(),
+        }
 
     @property
     def _floors(self) -> Talkgroups:
@@ -198,6 +247,32 @@ class VoiceSide:
 
     def _floor(self, talkgroup: str) -> Talkgroup:
         return self._floors.get(talkgroup)
+
+    # What the announcer asks (`gateway.voice.announcing.announcer.Surroundings`)
+
+    def floor(self, talkgroup: str) -> Talkgroup:
+        return self._floor(talkgroup)
+
+    def bitrate_bps(self, talkgroup: str) -> int:
+        return self._facts_of(talkgroup).bitrate_bps
+
+    def listens_on(self, group: str, talkgroup: str) -> bool:
+        endpoints = pieces.group_endpoints(self._settings, frozenset({group})).get(group, ())
+        return any(
+            self._endpoints[name][0].facts.talkgroup == talkgroup
+            for name in endpoints
+            if name in self._endpoints
+        )
+
+    def ears(self, talkgroup: str) -> Iterator[Ear]:
+        for name, (endpoint, _) in self._endpoints.items():
+            if talkgroup in (endpoint.facts.talkgroup, *endpoint.facts.hears):
+                settings = self._applied[name]
+                yield Ear(name, settings.site, settings.kind)
+        for gateway in self._roster.gateways_of(talkgroup) - {self._shared.gateway}:
+            for state in self._roster.endpoints_of(gateway):
+                if talkgroup in (state.talkgroup, *state.hears):
+                    yield Ear(state.endpoint, state.site, state.kind)
 
     # Endpoints
 
@@ -275,7 +350,12 @@ class VoiceSide:
 
     def _tune(self, name: str) -> None:
         settings, (endpoint, _) = self._applied[name], self._endpoints[name]
-        endpoint.tune(tuning(name, settings.talkgroup, settings.hears, self._patches.values()))
+        endpoint.tune(tuning(name, settings.talkgroup, settings.hears, self._claims()))
+
+    def _claims(self) -> list[Patch]:
+        """What incidents and people have joined."""
+        own = (OwnEndpoint(name, self._applied[name].talkgroup) for name in self._endpoints)
+        return [*self._patches.values(), *self._board.claims(own)]
 
     def _retune(self) -> None:
         for name in self._endpoints:
@@ -358,7 +438,39 @@ class VoiceSide:
         return endpoint
 
     def _known(self) -> set[str]:
-        return {*self._settings.talkgroups, *(patch.talkgroup for patch in self._patches.values())}
+        by_hand = (state.talkgroup for state in self._board.all())
+        by_incidents = (patch.talkgroup for patch in self._patches.values())
+        return {*self._settings.talkgroups, *by_incidents, *by_hand}
+
+    def _speaks(self, gateway: str, endpoint: str) -> bool:
+        """Whether an endpoint is known to speak, here or at another gateway."""
+        if gateway == self._shared.gateway:
+            return endpoint in self._endpoints
+        return any(
+            state.endpoint == endpoint and state.talkgroup is not None
+            for state in self._roster.endpoints_of(gateway)
+        )
+
+    def _joined(self, talkgroup: str) -> Iterator[str]:
+        return (
+            name
+            for name, (endpoint, _) in self._endpoints.items()
+            if endpoint.facts.talkgroup == talkgroup
+        )
+
+    async def _announcements(self, _request: dict[str, Any], _: Session) -> dict[str, Any]:
+        facts = self._announcer.facts
+        counts = self._shared.counters.snapshot()
+        return {
+            "wanted": facts.wanted,
+            "ready": facts.ready,
+            "fault": facts.fault,
+            "counts": {
+                name.removeprefix("announce."): count
+                for name, count in counts.items()
+                if name.startswith("announce.")
+            },
+        }
 
     def _asked(self, request: dict[str, Any]) -> tuple[str, int]:
         talkgroup, rate_hz = request.get("talkgroup"), request.get("rate_hz")

@@ -45,6 +45,10 @@ class Kind(StrEnum):
     """Another gateway owns the incident of this key; what this one knew of it stands no longer."""
     TESTED = "tested"
     """A test of an endpoint was received; key: the endpoint."""
+    PATCHED = "patched"
+    """Talkgroups were patched by hand; key: the patch's id, body: its PatchState."""
+    UNPATCHED = "unpatched"
+    """The patch of this key has ended."""
     LINK = "link"
     """A link in the chain from button to person went up or down; key: its name, ``input/receiver-1``."""
 
@@ -57,6 +61,7 @@ ENDS = {
     Kind.UNSHELVED: Kind.SHELVED,
     Kind.REVEALED: Kind.SEALED,
     Kind.TAKEN_BACK: Kind.HANDED,
+    Kind.UNPATCHED: Kind.PATCHED,
 }
 """Which kind of row ends the standing of which: the newest row of the latter's key stands until then."""
 

@@ -1,0 +1,83 @@
+"""What announcements to the groups served here may have to say, so that it is rendered ahead. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.alarm import plan as plans
+from gateway.alarm.levels import Groups, own_groups
+from gateway.settings.facts import groups_of, plans_of, rotas_of, serves_of, sites_of
+from gateway.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Names for people, each once, in the order of the configuration."""
+
+    levels: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+
+
+def vocabulary_of(settings: Settings) -> Vocabulary:
+    """The levels that may call a group served here, and the sites from which they may."""
+    served = serves_of(settings)
+    if not served:
+        return Vocabulary()
+    callers = _Callers(settings, served)
+    sites = sites_of(settings)
+    levels: dict[str, None] = {}
+    categories: dict[str, None] = {}
+    found: dict[str, None] = {}
+    for plan in plans_of(settings):
+        calling = [
+            site for site in sites.values() if plans.is_for_site(plan.when, site)
+            and callers.calls(plan, site)
+        ]  # fmt: skip
+        if calling:
+            levels.update(dict.fromkeys(level.name for level in plan.levels))
+            categories.update(dict.fromkeys(plan.when.category))
+            found.update(dict.fromkeys(site.name for site in calling))
+    places = {title: None for name in found for title in sites[name].places.values()}
+    for endpoint in settings.endpoints.values():
+        if endpoint.input is not None and endpoint.site in found:
+            if endpoint.category is not None:
+                categories[endpoint.category] = None
+            title = sites[endpoint.site].places.get(endpoint.place or "")
+            spoken = title or endpoint.name or endpoint.place
+            if spoken is not None:
+                places[spoken] = None
+    return Vocabulary(
+        tuple(levels), tuple(categories), tuple(sites[name].title for name in found), tuple(places)
+    )
+
+
+class _Callers:
+    """Which plans may call ``served`` from where; sites of one kind are asked once."""
+
+    def __init__(self, settings: Settings, served: frozenset[str]) -> None:
+        self._served = served
+        self._groups = Groups(groups_of(settings))
+        self._rotas = rotas_of(settings)
+        self._known: dict[tuple[str, str | None, str | None, str], bool] = {}
+
+    def calls(self, plan: plans.Plan, site: plans.SiteFacts) -> bool:
+        key = (plan.name, site.street, site.grid, site.class_)
+        if key not in self._known:
+            self._known[key] = any(self._level_calls(level, site) for level in plan.levels)
+        return self._known[key]
+
+    def _level_calls(self, level: plans.Level, site: plans.SiteFacts) -> bool:
+        if not self._served.isdisjoint(own_groups(level, self._groups, site)):
+            return True
+        if any(
+            not self._served.isdisjoint(self._rotas[name].groups())
+            for name in level.page_rota
+            if name in self._rotas
+        ):
+            return True
+        if level.nearest is None:
+            return False
+        near = self._groups.of_party(level.nearest.party)
+        return any(group.name in self._served for group in near)

@@ -1,0 +1,82 @@
+"""A microphone that an incident opens, beside the key that opens it by hand. Pure; times are seconds.
+
+Rules:
+
+1. While it is hot the microphone is open whether or not a key is pressed, and asks for the floor with
+   `PRIORITY`, so that whoever speaks pre-empts it. The rest is the uplink's: refused or revoked, it
+   asks again, until its time is over.
+2. A key pressed meanwhile speaks at the endpoint's own priority, and asks for that at once; let go, the
+   burst goes on at `PRIORITY`. VOX presses nothing: somebody who shouts beside a hot microphone must
+   not keep a responder from speaking.
+3. It is no stuck input: the time-out of inputs does not count while it is hot, and begins anew after.
+4. Once it has heard somebody to the end it asks at once, without waiting for the hang time: who is
+   asked a question answers, and nobody is there to press anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRIORITY = 0
+"""Of the floor requests of a hot microphone: the lowest there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event makes of the squelch as the uplink sees it.
+
+    ``asks`` is a change of priority in the middle: ask again, or anew where the floor was refused.
+    """
+
+    is_open: bool
+    asks: bool = False
+
+
+class HotMic:
+    """One endpoint's. ``presses`` says whether its squelch is a key that somebody presses (rule 2)."""
+
+    def __init__(self, *, presses: bool) -> None:
+        self._presses = presses
+        self._until: float | None = None
+        self._key = False
+
+    @property
+    def until(self) -> float | None:
+        """Until when it is hot; None where it is not."""
+        return self._until
+
+    @property
+    def hot(self) -> bool:
+        return self._until is not None
+
+    @property
+    def is_open(self) -> bool:
+        """What the uplink is to take the squelch for."""
+        return self._key or self.hot
+
+    def priority(self, own: int) -> int:
+        """The priority to ask with, where the endpoint's own is ``own``."""
+        pressed = self._key and self._presses
+        return own if pressed or not self.hot else PRIORITY
+
+    def key(self, is_open: bool) -> Change:
+        """The squelch has opened or closed."""
+        asks = self.hot and self._presses and is_open != self._key
+        self._key = is_open
+        return Change(self.is_open, asks)
+
+    def open(self, until: float, now: float) -> Change:
+        """Be hot until then; a time that is over closes it."""
+        self._until = until if until > now else None
+        return Change(self.is_open)
+
+    def close(self) -> Change:
+        """Be hot no longer. A burst that a key holds open goes on, at the priority it has."""
+        self._until = None
+        return Change(self.is_open)
+
+    def tick(self, now: float) -> Change:
+        """Time has passed."""
+        if self._until is not None and now >= self._until:
+            return self.close()
+        return Change(self.is_open)

@@ -50,6 +50,15 @@ def journal_of(config: Path | None) -> tuple[Path, Path]:
     return data_dir / "journal.db", folder
 
 
+def recordings_of(config: Path | None) -> Path:
+    """The folder of recordings of the gateway that runs on ``config``.
+
+    Raises:
+        ConfigError: the file is missing, or its ``data_dir`` cannot be read.
+    """
+    return _data_dir_of(*_document_of(config)) / "recordings"
+
+
 def _document_of(config: Path | None) -> tuple[Path, object]:
     import yaml
 

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gateway import __version__
-from gateway.cli import drill, incident, journal, outputs, patch, shelve, test
+from gateway.cli import drill, incident, journal, outputs, patch, recordings, shelve, test
 from gateway.cli.simulate import command as simulate
 from gateway.cli.words import ByOption, ConfigOption, JsonOption, who
 from gateway.errors import BaiyingError, ConfigError
@@ -35,6 +35,7 @@ app.add_typer(incident.app, name="incident")
 app.add_typer(drill.app, name="drill")
 app.add_typer(journal.app, name="journal")
 app.add_typer(patch.app, name="patch")
+app.add_typer(recordings.app, name="recordings")
 app.add_typer(shelve.app, name="shelve")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(test.app, name="test")

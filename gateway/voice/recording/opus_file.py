@@ -41,10 +41,16 @@ def serial_of(recording: Recording) -> int:
 
 def beginning(recording: Recording) -> bytes:
     """The first two pages, always `BEGINNING` bytes."""
-    serial = serial_of(recording)
-    # Mono or joint: RFC 7845, 5.1.1.1. The rate of capture is not in the packets: 0 is "unspecified".
-    head = _HEAD.pack(_HEAD_MAGIC, 1, 1, PRE_SKIP, 0, 0, 0)
-    return Page(serial, 0, 0, (head,), first=True).to_bytes() + tags_page(recording)
+    head = Page(serial_of(recording), 0, 0, (opus_head(),), first=True)
+    return head.to_bytes() + tags_page(recording)
+
+
+def opus_head() -> bytes:
+    """The OpusHead packet of all our files: one channel (RFC 7845, 5.1.1.1).
+
+    The rate of capture is not in the packets: 0 is "unspecified".
+    """
+    return _HEAD.pack(_HEAD_MAGIC, 1, 1, PRE_SKIP, 0, 0, 0)
 
 
 def tags_page(recording: Recording) -> bytes:

@@ -33,7 +33,7 @@ SILENT = 2.5
 
 MAX_BURSTS = 8
 
-_MAX_REMEMBERED = 64
+_MAX_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class Bursts:
         self._bursts: dict[tuple[str, str, int], _Burst] = {}
         self._ended: OrderedDict[tuple[str, str, int], None] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str, int], None] = OrderedDict()
+        self._ids: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._bursts)
@@ -169,7 +170,7 @@ class Bursts:
         talkgroup, _, ssrc = key
         occasion = self._occasions.of(talkgroup, talker)
         recording = Recording(
-            id=identifier(wall, ssrc),
+            id=self._new_id(wall, ssrc),
             kind="burst",
             talkgroup=talkgroup,
             talker=talker,
@@ -181,6 +182,15 @@ class Bursts:
         burst = self._bursts[key] = _Burst(recording, now, occasion)
         self.counts["bursts"] += 1
         return burst
+
+    def _new_id(self, wall: float, ssrc: int) -> str:
+        """An SSRC is random, but whoever wants to can send under another one's."""
+        while (name := identifier(wall, ssrc)) in self._ids:
+            ssrc = ssrc + 1 & 0xFFFF_FFFF
+        self._ids[name] = None
+        if len(self._ids) > _MAX_REMEMBERED:
+            self._ids.popitem(last=False)
+        return name
 
     @staticmethod
     def _see(burst: _Burst, timestamp: int, wall: float) -> None:

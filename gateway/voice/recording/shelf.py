@@ -83,6 +83,8 @@ class Shelf:
     def open(self) -> None:
         """Make the folder, end what was left behind, bring the index up to date."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while free_bytes(self._folder) < self._limits.keep_free and give_way(self._folder):
+            _LOGGER.warning("recordings: the disk is full; the oldest gave way")
         try:
             self._index.open()
         except sqlite3.OperationalError as error:

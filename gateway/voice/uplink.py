@@ -20,7 +20,8 @@ Rule 7. A grant that nobody waits for is given back. Another token while talking
 Rule 8. Queued, what was said until now is dropped: the talker hears that it is to wait, and what it
         said would be old by its turn. Where an open squelch means that a key is held, closing it
         takes the request back; where it only means that somebody speaks (``waits``), the place is
-        kept. While the endpoint transmits nobody knows, and the place is kept too.
+        kept. While the endpoint transmits nobody knows, and the place is kept too; so is a request
+        that has no answer yet when the endpoint begins to transmit.
 Rule 9. The turn has come: an open squelch talks at once. Else nobody is granted into silence: a key
         known to be let go gives the floor back at once, anybody else after `REACTION`
         (TS 24.380 T132).
@@ -172,12 +173,6 @@ class Uplink:
             self._before.clear()
         return self._look(now)
 
-    def deaf(self, until: float, now: float) -> list[Action]:
-        """Do not listen until then: what the microphone hears is a tone of ours."""
-        self._muted_until = max(self._muted_until, until)
-        self._before.clear()
-        return self._look(now)
-
     def block(self, block: Block, now: float) -> list[Action]:
         """A block was captured."""
         if not self.listening(now):
@@ -307,7 +302,10 @@ class Uplink:
                 return [Ask()]
             case State.REFUSED if not is_open:
                 self._quiet()
-            case State.ASKING | State.TALKING | State.CLOSING if not self.listening(now):
+            case State.ASKING if not self.listening(now):
+                self._quiet()
+                self.state = State.QUEUED  # another was first; our own answer is still to come
+            case State.TALKING | State.CLOSING if not self.listening(now):
                 return self._leave()
             case State.TURN if is_open:
                 self.state = State.TALKING

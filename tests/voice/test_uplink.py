@@ -237,11 +237,12 @@ def test_what_was_captured_before_a_transmission_is_no_pre_roll_after_it():
     assert uplink.granted(TOKEN, 0.21) == [Begin(TOKEN)]
 
 
-def test_a_request_is_taken_back_when_the_endpoint_begins_to_transmit():
+def test_a_request_is_kept_when_the_endpoint_begins_to_transmit():
     uplink = Uplink(pre_roll=0.04, rx_mute=0.3)
     uplink.squelch(True, 0.0)
-    assert uplink.transmitting(True, 0.01) == [GiveBack()]
-    assert uplink.granted(TOKEN, 0.02) == [GiveBack()]
+    assert uplink.transmitting(True, 0.01) == []
+    assert uplink.granted(TOKEN, 0.02) == []
+    assert not uplink.talking
 
 
 def test_stopped_while_talking_it_ends_the_burst_and_asks_anew_with_the_next_block():

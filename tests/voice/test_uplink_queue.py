@@ -129,10 +129,22 @@ def test_queued_means_nothing_to_who_does_not_ask():
     assert uplink.state is State.QUIET
 
 
-def test_nothing_is_heard_while_a_tone_of_ours_sounds():
-    uplink = Uplink(pre_roll=0.04, rx_mute=0.3, waits=True)
-    uplink.deaf(2.0, 1.0)
-    assert uplink.squelch(True, 1.5) == []
-    assert not uplink.listening(1.999)
-    assert uplink.deadline(1.5) == 2.0
-    assert uplink.tick(2.0) == [Ask()]
+def test_request_without_an_answer_yet_is_kept_when_another_turns_out_to_be_first():
+    uplink = Uplink(pre_roll=0.0, rx_mute=0.3)
+    uplink.squelch(True, 1.0)
+    assert uplink.transmitting(True, 1.05) == []
+    assert uplink.state is State.QUEUED
+    assert uplink.queued(1.1) == []
+    uplink.transmitting(False, 2.0)
+    assert uplink.granted(TOKEN, 2.0) == []
+    assert uplink.tick(2.301) == [Begin(TOKEN)]
+
+
+def test_request_that_is_denied_while_the_endpoint_transmits_is_made_again_afterwards():
+    uplink = Uplink(pre_roll=0.0, rx_mute=0.3)
+    uplink.squelch(True, 1.0)
+    uplink.transmitting(True, 1.05)
+    uplink.refused(None, 1.1)
+    uplink.transmitting(False, 2.0)
+    uplink.idle(2.0)
+    assert Ask() in uplink.tick(2.301) + uplink.block(block(1), 2.32)

@@ -522,6 +522,7 @@ def published(data_dir):
 
 
 DISTRICT = """\
+announcements: {times: 0}
 sites:
   zju1: {name: 浙大一院, class: hospital, street: xiaoying, grid: xiaoying-03, position: [30.2573, 120.1776]}
 talkgroups: {police-xiaoying: {}, hospital-security: {}, street-xiaoying: {}, alliance-wulin: {}}

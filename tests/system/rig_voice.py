@@ -35,6 +35,8 @@ BLOCK = RATE_HZ // 50
 SHARED = """\
 sites: {s1: {name: Hospital, class: hospital, street: x}}
 """
+QUIET = "announcements: {times: 0}\n"
+"""For tests in which nothing but what they say themselves is to be heard."""
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -497,7 +499,7 @@ class Radio(asyncio.DatagramProtocol):
 class Stage:
     """Gateways on one broker, the one of gateway ``a``, with a folder of their own."""
 
-    def __init__(self, folder: Path, *, shared, foreigners=("watcher", "foreign")):
+    def __init__(self, folder: Path, *, shared, foreigners=("watcher", "foreign"), quiet=True):
         self.folder = folder
         self.shared = shared
         self.port = free_port()
@@ -506,7 +508,7 @@ class Stage:
         self._closing = contextlib.AsyncExitStack()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "users").write_text("".join(f"{n}:{w}\n" for n, w in self.words.items()))
-        (folder / "shared.yaml").write_text(SHARED + shared, "utf-8")
+        (folder / "shared.yaml").write_text(SHARED + QUIET * quiet + shared, "utf-8")
 
     async def __aenter__(self):
         return self

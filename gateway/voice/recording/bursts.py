@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 
+from gateway.voice.age import Ages
 from gateway.voice.opus_toc import fillers, is_filler, ticks_of
 from gateway.voice.recording.facts import Recording, identifier
 from gateway.voice.recording.incidents import Occasion, Occasions
@@ -32,6 +33,9 @@ SILENT = 2.5
 """Seconds: what is older than a talkgroup's `max_age_s` of 2 does not come."""
 
 MAX_BURSTS = 8
+
+_OLDEST = 3.0
+"""Seconds: a talker's clock may say what it will, older voice is not heard."""
 
 _MAX_REMEMBERED = 256
 
@@ -101,6 +105,7 @@ class Bursts:
         self._ended: OrderedDict[tuple[str, str, int], None] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str, int], None] = OrderedDict()
         self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ages = Ages()
 
     def __len__(self) -> int:
         return len(self._bursts)
@@ -137,7 +142,7 @@ class Bursts:
         elif "/" in talker and "/" not in burst.recording.talker:
             burst.recording = replace(burst.recording, talker=talker)
         burst.heard = max(burst.heard, now)
-        self._see(burst, packet.timestamp, wall)
+        self._see(burst, key[1], packet, wall)
         burst.ordering.put(packet, ticks)
         burst.pending += burst.ordering.take()
         if burst.ordering.complete:
@@ -192,14 +197,17 @@ class Bursts:
             self._ids.popitem(last=False)
         return name
 
-    @staticmethod
-    def _see(burst: _Burst, timestamp: int, wall: float) -> None:
-        """The packet that came soonest for its time says when the burst began."""
+    def _see(self, burst: _Burst, client: str, packet: Packet, wall: float) -> None:
+        """The packet that came soonest for its time says when the burst began.
+
+        What waited for the floor comes late as a whole: the time of its capture says by how much.
+        """
+        came = wall - min(self._ages.age(client, packet.captured, wall), _OLDEST)
         if burst.zero is None:
-            burst.zero = wall, timestamp
+            burst.zero = came, packet.timestamp
             return
         began, first = burst.zero
-        burst.zero = min(began, wall - _seconds(timestamp, first)), first
+        burst.zero = min(began, came - _seconds(packet.timestamp, first)), first
 
     def _page(self, burst: _Burst, *, accepts: bool) -> list[Action]:
         payloads = burst.pending[:-1]

@@ -18,8 +18,8 @@ from __future__ import annotations
 from gateway.voice.opus_toc import fillers
 from gateway.voice.rtp import CLOCK_HZ, Packet
 
-HELD = 25
-"""Packets: half a second. Over TCP none overtakes another; a burst that changes its way may have some."""
+HELD = 50
+"""Packets: a second. Over TCP none overtakes another; a burst that changes its way may have some."""
 
 MAX_GAP = 10 * CLOCK_HZ
 """Ticks: a burst with longer gaps has ended long ago for everybody who hears it."""

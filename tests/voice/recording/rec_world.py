@@ -27,7 +27,14 @@ def speech(blocks=100, seed=0):
 
 
 def burst(
-    blocks=100, *, ssrc=0x1234, sequence=65_500, timestamp=2**32 - 9_600, seed=0, token=(1, 1)
+    blocks=100,
+    *,
+    ssrc=0x1234,
+    sequence=65_500,
+    timestamp=2**32 - 9_600,
+    seed=0,
+    token=(1, 1),
+    captured=1e9,
 ):
     """A whole burst; its numbers run over the end of their range."""
     return [
@@ -41,9 +48,9 @@ def burst(
             True,
             Token(*token),
             BurstFlags(last=number == blocks - 1),
-            1e9 + number * 0.02,
+            captured + number * 0.02,
         )
-        for number, (payload, level) in enumerate(speech(blocks, seed))
+        for number, (payload, level) in enumerate(speech(1500, seed)[:blocks])
     ]
 
 

@@ -151,6 +151,20 @@ def test_it_began_when_its_first_sample_was_heard_also_with_pre_roll_and_late_pa
     assert ear.one.started == pytest.approx(WALL + 0.0, abs=0.02)
 
 
+def test_a_word_that_waited_for_the_floor_began_when_it_was_spoken():
+    """It comes as a whole, 0.8 s late; how far its clock is off is known from the burst before."""
+    ear = Ear().hear(burst(60, captured=5.0))
+    ear.hear(burst(25, ssrc=2, captured=5.0 + 10.0), at=10.8, pace=0.0)
+    second = list(ear.finished.values())[1]
+    assert second.started == pytest.approx(WALL + 10.0, abs=0.001)
+
+
+def test_a_talker_whose_clock_is_mad_began_when_it_was_heard_or_little_before():
+    ear = Ear().hear(burst(60, captured=5.0)).hear(burst(25, ssrc=2, captured=-1e9), at=10.0)
+    second = list(ear.finished.values())[1]
+    assert WALL + 7.0 <= second.started <= WALL + 10.0
+
+
 def test_nobody_listens_any_more():
     ear = Ear().hear(burst(60)[:20]).hear(burst(60)[:20], talkgroup="other")
     ear.do(ear.bursts.leave("tg"))

@@ -40,8 +40,15 @@ def recordings_of(settings: Settings) -> Path:
 def recorder_options_of(settings: Settings) -> RecorderOptions:
     """What is recorded, and for how long it is kept."""
     kept = settings.recordings
+    here = {
+        name
+        for endpoint in settings.endpoints.values()
+        if endpoint.audio is not None
+        for name in (endpoint.talkgroup, *endpoint.hears)
+    }
+    recorded = {name for name, one in settings.talkgroups.items() if one.record and name in here}
     return RecorderOptions(
-        talkgroups=frozenset(name for name, one in settings.talkgroups.items() if one.record),
+        talkgroups=frozenset(recorded | {*kept.talkgroups}),
         incidents=kept.incidents,
         pre_alarm={
             name: endpoint.pre_alarm_s

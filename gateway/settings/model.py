@@ -331,7 +331,7 @@ class Talkgroup(_Model):
     bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 24_000
     """Opus bit rate of bursts from this gateway."""
     record: bool = False
-    """Whether this gateway keeps every burst on it, also others' (``recordings``). Off, because people are to know that they are recorded."""
+    """Whether each gateway with an endpoint on it records every burst, also others'. Off, because people are to know that they are recorded."""
 
 
 class Group(_Model):
@@ -584,6 +584,8 @@ class Journal(_Model):
 class Recordings(_Model):
     """How long recordings of talkgroups and of what was heard before alarms are kept."""
 
+    talkgroups: Listed[TalkgroupName] = ()
+    """Talkgroups that this gateway records although it has no endpoint there, or they have no ``record``; for a recorder in the control room."""
     incidents: bool = False
     """Whether the talkgroups that incidents open are recorded too."""
     keep_days: Annotated[float, Field(gt=0, le=36_600, allow_inf_nan=False)] | None = 30.0

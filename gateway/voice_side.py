@@ -387,7 +387,7 @@ class VoiceSide:
                 _blocks(session, rate_hz),
                 priority=int(request.get("priority", 100)),
                 emergency=bool(request.get("emergency")),
-                granted=lambda: session.send_event({"event": "granted", "talkgroup": talkgroup}),
+                said=lambda event: session.send_event({**event, "talkgroup": talkgroup}),
             )
         finally:
             floor.leave(name)

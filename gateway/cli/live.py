@@ -253,6 +253,10 @@ def _said(event: dict[str, Any]) -> str:
     text = " ".join(
         str(event[key]) for key in ("event", "talker", "talkgroup", "text") if event.get(key)
     )
+    if event.get("position"):
+        text += f", place {event['position']} in the queue"
+    if "left_s" in event:
+        text += f", {event['left_s']:g} s left to talk"
     return f"{time.strftime('%H:%M:%S')} {text}"
 
 

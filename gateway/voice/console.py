@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,9 @@ class ConsoleTalk:
         self._sender = Sender(rate_hz, secrets.randbits)
         self._token: Token | None = None
         self._refused: Spoken | None = None
-        self._answered = asyncio.Event()
+        self._said: Callable[[dict[str, Any]], None] = lambda _: None
+        self._heard_of = asyncio.Event()  # somebody has answered
+        self._answered = asyncio.Event()  # and it was no place in the queue
 
     async def speak(
         self,
@@ -61,22 +63,25 @@ class ConsoleTalk:
         *,
         priority: int,
         emergency: bool,
-        granted: Callable[[], None],
+        said: Callable[[dict[str, Any]], None],
     ) -> Spoken:
-        """Ask, wait for the answer, send ``blocks`` at the pace of real time, give the floor back.
+        """Ask, wait for the turn, send ``blocks`` at the pace of real time, give the floor back.
 
-        ``granted`` is told when the floor is ours.
+        ``said`` is told what happens meanwhile: ``granted``, ``queued`` with the ``position``,
+        ``warning`` with ``left_s``.
         """
+        self._said = said
         talkgroup.request(self.name, priority=priority, emergency=emergency)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self._answered.wait()
+                await self._heard_of.wait()
+            await self._answered.wait()  # in the queue: the member's side of the floor gives up
         except TimeoutError:
             return Spoken("unanswered", "nobody controls this talkgroup", 0.0)
         else:
             if self._refused is not None:
                 return self._refused
-            granted()
+            said({"event": "granted"})
             return await self._send(talkgroup, blocks, emergency=emergency)
         finally:
             talkgroup.release(self.name)
@@ -117,17 +122,26 @@ class ConsoleTalk:
     def on_granted(self, talkgroup: str, token: Token, tot: float) -> None:
         del talkgroup, tot
         self._token = token
-        self._answered.set()
+        self._end_waiting()
 
     def on_refused(self, talkgroup: str, cause: int, text: str, retry_after: float | None) -> None:
         del talkgroup, retry_after
         self._refused = Spoken("denied", f"denied, cause {cause}: {text}", 0.0)
-        self._answered.set()
+        self._end_waiting()
+
+    def on_queued(self, talkgroup: str, position: int | None) -> None:
+        del talkgroup
+        self._heard_of.set()
+        self._said({"event": "queued", "position": position})
+
+    def on_warning(self, talkgroup: str, left: float) -> None:
+        del talkgroup
+        self._said({"event": "warning", "left_s": round(left, 1)})
 
     def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
         del talkgroup
         self._refused = Spoken("revoked", f"revoked, cause {cause}: {text}", 0.0)
-        self._answered.set()
+        self._end_waiting()
 
     def on_packet(
         self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
@@ -136,6 +150,10 @@ class ConsoleTalk:
 
     def on_idle(self, talkgroup: str) -> None:
         """A refusal is final for a command."""
+
+    def _end_waiting(self) -> None:
+        self._heard_of.set()
+        self._answered.set()
 
 
 _PAUSE_BLOCKS = 5

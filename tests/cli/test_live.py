@@ -82,3 +82,27 @@ def test_shown_incident_has_no_words_of_python(config, gateway, capsys):
     gateway(said(done={"closed": None, "latched": True, "breaches": [], "groups": {}}))
     incidents.show(config, "01a2", as_json=False)
     assert capsys.readouterr().out.split() == ["closed", "-", "latched", "yes", "breaches", "[]"]
+
+
+def test_talker_is_told_where_it_stands_and_when_its_time_runs_out(
+    config, gateway, tmp_path, capsys
+):
+    gateway(
+        said(event="queued", talkgroup="guards", position=2),
+        said(event="granted", talkgroup="guards"),
+        said(event="warning", talkgroup="guards", left_s=5.0),
+        said(done={"outcome": "spoken", "text": "", "spoken_s": 0.02, "talker": "zju1/cli-1"}),
+    )
+    word = tmp_path / "word.wav"
+    with wave.open(str(word), "wb") as recording:
+        recording.setnchannels(1)
+        recording.setsampwidth(2)
+        recording.setframerate(16_000)
+        recording.writeframes(b"\1\0" * 320)
+    live.talk(config, "guards", word, priority=100, emergency=False, as_json=False)
+    lines = [line.partition(" ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert lines[:3] == [
+        "queued guards, place 2 in the queue",
+        "granted guards",
+        "warning guards, 5 s left to talk",
+    ]

@@ -63,6 +63,12 @@ class Person:
         self.token = None
         self.told.append(("revoked", cause, text))
 
+    def on_queued(self, talkgroup, position):
+        self.told.append(("queued", position))
+
+    def on_warning(self, talkgroup, left):
+        self.told.append(("warning", left))
+
     def on_packet(self, talkgroup, talker, packet, arrival, *, confirmed):
         self.heard.append((talker, packet))
         if self.clumsy:
@@ -204,6 +210,39 @@ async def test_open_squelch_is_told_when_the_floor_becomes_idle():
         assert nurse.idle == 0
         await until(lambda: nurse.idle == 1)
         assert talkgroup.state == "idle"
+
+
+async def test_member_that_only_knows_the_answers_waits_in_the_queue_all_the_same():
+    class Plain:
+        """A member without a word for waiting."""
+
+        name = "plain"
+
+        def __init__(self):
+            self.granted = 0
+
+        def on_granted(self, talkgroup, token, tot):
+            self.granted += 1
+
+        def on_refused(self, *_):
+            raise AssertionError("refused")
+
+        on_revoked = on_packet = on_refused
+
+        def on_idle(self, talkgroup):
+            pass
+
+    async with alone(options=TalkgroupOptions(queue_length=1)) as talkgroups:
+        floor = talkgroups.get(TG)
+        one, plain = Person("one"), Plain()
+        floor.join(one, speaks=True)
+        floor.join(plain, speaks=True)
+        floor.request("one", priority=100)
+        await until(lambda: one.token)
+        floor.request("plain", priority=100)
+        assert plain.granted == 0
+        floor.release("one")
+        assert plain.granted == 1
 
 
 async def test_talker_that_leaves_gives_the_floor_back():
@@ -488,6 +527,53 @@ async def test_priority_preempts_by_the_cap_of_the_configuration(broker):
         granted = await console.answer("granted")
         assert granted["seq"] == 2
         assert ("revoked", 4, "pre-empted") in alpha.radio.told
+
+
+@pytest.mark.system
+async def test_queue_spans_gateways_and_everybody_is_told_its_place_and_its_turn(broker):
+    async with scene(broker, "alpha", "beta", queue_length=3) as (console, alpha, beta):
+        alpha.talkgroup.request("radio", priority=100)
+        await until(lambda: alpha.radio.token)
+        console.request(seq=1)
+        assert (await console.answer("queued"))["position"] == 1
+        beta.talkgroup.request("radio", priority=100)
+        await until(lambda: ("queued", 2) in beta.radio.told)
+        console.answers.clear()
+        console.request("queue_position", seq=1)
+        assert (await console.answer("queued"))["position"] == 1
+        await until(lambda: console.floors["alpha"]["queue"] == ["console/desk", "beta/radio"])
+        console.request("cancel", seq=2)
+        await until(lambda: ("queued", 1) in beta.radio.told)
+        alpha.talkgroup.release("radio")
+        await until(lambda: beta.radio.token)
+        assert (beta.radio.told[-1][0], alpha.radio.token.grant + 1) == (
+            "granted",
+            beta.radio.token.grant,
+        )
+        # acknowledged at once: nothing is repeated
+        await until(lambda: any(one["op"] == "ack" for one in console.requests))
+        assert beta.counters["floor.outcome.queued"] == 1
+        assert alpha.counters["floor.outcome.immediate"] == 1
+
+
+@pytest.mark.system
+async def test_turn_of_a_program_without_ears_is_repeated_and_passes_to_the_next(broker):
+    async with scene(broker, "alpha", queue_length=3) as (console, alpha):
+        alpha.talkgroup.request("radio", priority=100)
+        await until(lambda: alpha.radio.token)
+        console.request(seq=1)
+        await console.answer("queued")
+        alpha.talkgroup.release("radio")
+        first = await console.answer("granted")
+        console.answers.clear()
+        again = await console.answer("granted", within=1.5)  # TS 24.380 T20
+        assert again == first
+        console.request("ack", seq=1)
+        console.answers.clear()
+        alpha.talkgroup.request("radio", priority=100)
+        await until(lambda: alpha.radio.told[-1][0] == "queued")
+        await until(lambda: alpha.radio.told[-1][0] == "granted", within=4.5)  # T1
+        assert console.answers == []
 
 
 @pytest.mark.system

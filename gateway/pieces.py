@@ -14,7 +14,12 @@ from gateway.settings.model import Endpoint, Settings, Talkgroup
 from gateway.voice.announcing.announcer import Addressee, AnnouncerOptions
 from gateway.voice.announcing.stock import StockOptions
 from gateway.voice.announcing.turns import TurnRules
-from gateway.voice.announcing.wording import Phrase, default_language, vocabulary
+from gateway.voice.announcing.wording import (
+    Phrase,
+    default_language,
+    known_kinds,
+    vocabulary,
+)
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
 from gateway.voice.recording.incidents import Occasion
@@ -168,18 +173,17 @@ def announcer_options_of(settings: Settings) -> AnnouncerOptions:
 
 
 def _phrases_of(settings: Settings, groups: Mapping[str, Addressee]) -> tuple[Phrase, ...]:
+    """Every phrase that may be needed, in every language spoken here; what is sure to be comes first."""
     said = vocabulary_of(settings)
-    return tuple(
-        phrase
-        for language in sorted({group.language for group in groups.values()}, reverse=True)
-        for phrase in vocabulary(
-            language,
-            levels=said.levels,
-            categories=said.categories,
-            sites=said.sites,
-            places=said.places,
-        )
-    )
+    languages = sorted({group.language for group in groups.values()}, reverse=True)
+    phrases: list[Phrase] = []
+    for language in languages:
+        phrases += vocabulary(language, levels=said.levels, categories=said.categories)
+    for language in languages:
+        phrases += vocabulary(language, sites=said.sites, places=said.places)
+    for language in languages:
+        phrases += known_kinds(language)
+    return tuple(dict.fromkeys(phrases))
 
 
 def talkgroups_of(settings: Settings) -> dict[str, TalkgroupOptions]:

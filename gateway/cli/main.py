@@ -15,7 +15,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from gateway import __version__
-from gateway.cli import drill, incident, journal, outputs, patch, recordings, shelve, test
+from gateway.cli import (
+    announcements,
+    drill,
+    incident,
+    journal,
+    outputs,
+    patch,
+    recordings,
+    shelve,
+    test,
+)
 from gateway.cli.simulate import command as simulate
 from gateway.cli.words import ByOption, ConfigOption, JsonOption, who
 from gateway.errors import BaiyingError, ConfigError
@@ -40,6 +50,7 @@ app.add_typer(shelve.app, name="shelve")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(test.app, name="test")
 app.command()(outputs.outputs)
+app.command()(announcements.announcements)
 
 
 def _version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,9 +70,13 @@ class Espeak:
     async def _run(self, words: Sequence[str], given: bytes, within: float) -> bytes:
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(
-                *words, stdin=pipe, stdout=pipe, stderr=pipe
-            )
+            # A file and no pipe: a program that ends without reading leaves nothing half written.
+            with os.fdopen(os.memfd_create("text"), "w+b", buffering=0) as text:
+                text.write(given)
+                text.seek(0)
+                process = await asyncio.create_subprocess_exec(
+                    *words, stdin=text, stdout=pipe, stderr=pipe
+                )
         except FileNotFoundError as error:
             what = f"{error.filename} is not installed, so nothing can be announced in words"
             raise DriverUnavailable(NAME, what, package=NAME) from error
@@ -79,7 +84,7 @@ class Espeak:
             raise DriverIOError(NAME, error.strerror or str(error)) from error
         try:
             async with asyncio.timeout(within):
-                out, complaint = await process.communicate(given)
+                out, complaint = await process.communicate()
         except TimeoutError:
             raise DriverIOError(NAME, f"did not answer within {within:g} s") from None
         finally:

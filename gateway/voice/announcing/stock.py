@@ -97,7 +97,7 @@ class Stock:
         """Render ahead what is wanted, until cancelled."""
         while True:
             self._changed.clear()
-            if self._wanted and not await self._render_all():
+            if self._wanted and not await self._rendered():
                 # Asked again in a while: somebody may have installed it meanwhile.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_AFTER_FAULT):
@@ -129,6 +129,16 @@ class Stock:
         except (DriverError, TimeoutError) as error:
             self._failed(error)
             return None
+
+    async def _rendered(self) -> bool:
+        """As `_render_all`; a defect of it is the announcements' alone."""
+        try:
+            return await self._render_all()
+        except Exception as error:
+            self._counters.add("announce.render_failed")
+            self._fault = repr(error)
+            _LOGGER.exception("announcements: nothing more is rendered ahead for now")
+            return False
 
     async def _render_all(self) -> bool:
         """Whether all of it is there, or the voice at least works."""

@@ -153,10 +153,16 @@ def vocabulary(
     words = _WORDS[language]
     yield Phrase(language, words.drill)
     yield Phrase(language, words.covert)
-    for category in (*words.kinds, *categories):
+    for category in categories:
         yield from kind_phrases(category, language)
     for name in (*levels, *sites, *places):
         yield from _read(name, language)
+
+
+def known_kinds(language: Language) -> Iterator[Phrase]:
+    """What alarms of every kind that has a word are called: a person may raise any of them by hand."""
+    for category in _WORDS[language].kinds:
+        yield from kind_phrases(category, language)
 
 
 def default_language(name: str) -> Language:

@@ -7,6 +7,7 @@ from gateway.voice.announcing.wording import (
     Notice,
     Phrase,
     default_language,
+    known_kinds,
     phrases,
     vocabulary,
 )
@@ -128,7 +129,7 @@ def test_vocabulary_has_every_phrase_that_an_announcement_needs(language, drill,
             sites=["浙大一院", "A座1203"],
             places=["南大门", "south-gate"],
         )
-    )
+    ) | set(known_kinds(language))
     for category in ("panic", "fire", "odd-kind", None):
         notice = Notice(
             site="A座1203",

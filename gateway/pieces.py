@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway import squelches
 from gateway.alarm.journal_keeper import Retention
 from gateway.link.messages import IncidentState
 from gateway.moment import parse_timestamp
 from gateway.settings import facts
 from gateway.settings.announced import vocabulary_of
+from gateway.settings.drivers import DriverChoice
 from gateway.settings.model import Endpoint, Settings, Talkgroup
+from gateway.settings.squelch import leaves
 from gateway.voice.announcing.announcer import Addressee, AnnouncerOptions
 from gateway.voice.announcing.stock import StockOptions
 from gateway.voice.announcing.turns import TurnRules
@@ -21,7 +24,7 @@ from gateway.voice.announcing.wording import (
     vocabulary,
 )
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
-from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
+from gateway.voice.keyer_client import KeyedEndpoint
 from gateway.voice.recording.incidents import Occasion
 from gateway.voice.recording.recorder import RecorderOptions
 from gateway.voice.recording.retention import Limits
@@ -99,14 +102,20 @@ def occasion_of(settings: Settings, state: IncidentState) -> tuple[Occasion, fro
 def pre_roll_of(endpoint: Endpoint) -> float:
     """Seconds of audio from before the squelch opened that are sent first.
 
-    VOX needs speech to notice speech, so it looks further back than a line does. A line's edge comes
+    VOX needs speech to notice speech, so it looks further back than a line does, and a tone squelch
+    further still; of several joined the slowest counts. A line's edge comes
     through the keyer, which a busy machine may hold up by tens of milliseconds (measured: 60 ms at
     a load of 6 on two cores cost three blocks of a first word with a pre-roll of 40 ms). Silence in
     it costs no delay: the receiver skips it.
     """
     if endpoint.pre_roll_s is not None:
         return endpoint.pre_roll_s
-    return 0.2 if endpoint.squelch is not None and endpoint.squelch.driver == "vox" else 0.1
+    return max((_notices(choice) for choice in leaves(endpoint.squelch)), default=0.1)
+
+
+def _notices(choice: DriverChoice) -> float:
+    """Seconds of pre-roll that one kind of squelch needs, none of them spared."""
+    return float(getattr(choice.options, "pre_roll", 0.1))
 
 
 def group_endpoints(settings: Settings, groups: frozenset[str]) -> Mapping[str, frozenset[str]]:
@@ -220,28 +229,26 @@ def endpoint_options_of(name: str, endpoint: Endpoint) -> EndpointOptions:
         tail=endpoint.tail_s,
         rx_mute=endpoint.rx_mute_s,
         pre_roll=pre_roll_of(endpoint),
+        tail_cut=endpoint.squelch_tail_cut_ms / 1000,
+        input_timeout=endpoint.input_timeout_s,
         has_ptt=endpoint.ptt is not None,
+        tones=endpoint.tones,
     )
 
 
 def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]:
     """What the keyer holds: every endpoint with a line."""
     return [
-        KeyedEndpoint(
-            name,
-            None if endpoint.ptt is None else LineChoice(endpoint.ptt.driver, endpoint.ptt.options),
-            LineChoice(endpoint.squelch.driver, endpoint.squelch.options)
-            if endpoint.squelch is not None and _has_squelch_line(endpoint)
-            else None,
-        )
+        held
         for name, endpoint in endpoints.items()
-        if endpoint.audio is not None and has_line(endpoint)
+        if endpoint.audio is not None
+        for held in squelches.keyed(name, endpoint)
     ]
 
 
 _OF_DEVICES = (
     "audio", "ptt", "squelch", "priority", "tx_delay_s", "tail_s", "rx_mute_s", "pre_roll_s", "pre_alarm_s",
-    "tones",
+    "tones", "squelch_tail_cut_ms", "input_timeout_s",
 )  # fmt: skip
 """The keys of an endpoint that it is opened with; what is not among them changes while it runs."""
 
@@ -253,13 +260,8 @@ def same_devices(old: Endpoint, new: Endpoint) -> bool:
 
 
 def has_line(endpoint: Endpoint) -> bool:
-    """Whether the keyer holds a PTT or a squelch line of the endpoint."""
-    return endpoint.ptt is not None or _has_squelch_line(endpoint)
-
-
-def _has_squelch_line(endpoint: Endpoint) -> bool:
-    """VOX listens to the audio; every other squelch is a line."""
-    return endpoint.squelch is not None and endpoint.squelch.driver != "vox"
+    """Whether the keyer holds a PTT or a squelch line under the endpoint's own name."""
+    return endpoint.ptt is not None or bool(squelches.senses("", endpoint))
 
 
 _DEFAULTS = Talkgroup()

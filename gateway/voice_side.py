@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gateway import pieces
+from gateway import pieces, squelches
 from gateway.control.protocol import AUDIO
 from gateway.control.server import Handler, RequestError, Session, WrongCall
 from gateway.errors import DriverUnavailable, StorageError
@@ -290,10 +290,7 @@ class VoiceSide:
             return
         try:
             device = self._shared.drivers.driver("audio", settings.audio.driver)
-            vox = None
-            if settings.squelch is not None and settings.squelch.driver == "vox":
-                squelch = self._shared.drivers.driver("squelch", "vox")
-                vox = squelch(name, settings.squelch.options)
+            squelch = squelches.squelch(name, settings, self._shared.drivers)
         except DriverUnavailable as error:
             if settings.audio.required:
                 raise
@@ -308,7 +305,8 @@ class VoiceSide:
             options,
             opened,
             line=self._keyer.line(name) if pieces.has_line(settings) else None,
-            vox=vox,
+            squelch=squelch,
+            senses=[self._keyer.line(line) for line in squelches.senses(name, settings)],
             floor=self._floors.get,
             talkgroup_facts=self._facts_of,
             ticker=self._ticker,

@@ -118,6 +118,7 @@ PURE = {
     "gateway.voice.ptt": set(),
     "gateway.voice.uplink": set(),
     "gateway.voice.backlog": {"numpy"},
+    "gateway.voice.squelch": {"numpy"},
     "gateway.voice.downlink": set(),
     "gateway.voice.dsp": {"numpy"},
     "gateway.voice.announcing.covert": set(),

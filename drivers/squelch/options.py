@@ -32,6 +32,11 @@ class VoxOptions:
         "use_attribute_docstrings": True,
     }
 
+    listens: ClassVar[bool] = True
+    """To the audio, instead of sensing a line."""
+    pre_roll: ClassVar[float] = 0.2
+    """Seconds that an endpoint with it sends from before it opened, unless told otherwise."""
+
     threshold_dbfs: Annotated[float, Ge(-90), Le(-1)] = -40.0
     """Loudness that opens, in dB below a full-scale square wave; a full-scale sine is -3."""
     hysteresis_db: Annotated[float, Ge(0), Le(30)] = 6.0

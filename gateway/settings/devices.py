@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from gateway.settings.document import Loc, Mapping, Node, Scalar, Sequence, lookup
 from gateway.settings.drivers import DriverChoice
 from gateway.settings.findings import Finding, Subject
+from gateway.settings.squelch import places
 
 _DEVICES = ("audio", "ptt", "squelch", "camera")
 
@@ -44,24 +45,21 @@ def _devices(subject: Subject) -> Iterator[tuple[Loc, DriverChoice]]:
         yield ("outputs", name), choice
     for name, endpoint in subject.settings.endpoints.items():
         for key in _DEVICES:
-            choice = getattr(endpoint, key)
-            if choice is not None:
-                yield ("endpoints", name, key), choice
+            for below, choice in places(getattr(endpoint, key)):
+                yield ("endpoints", name, key, *below), choice
 
 
 def _used_twice(subject: Subject) -> Iterator[Finding]:
-    users: dict[str, Loc] = {}
+    users: dict[str, list[Loc]] = {}
     told: set[tuple[Loc, Loc]] = set()
     for loc, choice in _devices(subject):
         occupies = getattr(choice.options, "occupies", None)
         for written in tuple(occupies()) if occupies is not None else ():
             resource = _real(written)
-            user = users.get(resource)
-            if user is None:
-                users[resource] = loc
-                continue
-            one_port = user != loc and user[:2] == loc[:2] and " line " not in resource
-            if one_port or (user, loc[:2]) in told:
+            others = users.setdefault(resource, [])
+            user = next((other for other in others if not _one_port(other, loc, resource)), None)
+            others.append(loc)
+            if user is None or (user, loc[:2]) in told:
                 continue
             told.add((user, loc[:2]))  # one mistake, also where a radio's ptt and squelch share it
             where = _where(subject, loc, written)
@@ -70,6 +68,12 @@ def _used_twice(subject: Subject) -> Iterator[Finding]:
             else:
                 what = f"{written} is used by {'.'.join(map(str, user))} already"
                 yield Finding(where, what, f"see {subject.place(user)}")
+
+
+def _one_port(one: Loc, other: Loc, resource: str) -> bool:
+    """Whether they may share it: what keys and what senses on a port of one endpoint."""
+    pair = one[:2] == other[:2] and one[2:3] != other[2:3]
+    return pair and " line " not in resource
 
 
 def _real(resource: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from pydantic import (
     GetCoreSchemaHandler,
@@ -71,7 +71,11 @@ class DriverOf:
     ) -> JsonSchemaValue:
         return {"x-driver-family": self.family}  # `gateway.settings.schema` puts the drivers in
 
-    def _chosen(self, value: object, info: core_schema.ValidationInfo) -> DriverChoice:
+    def more_keys(self) -> dict[str, Any]:
+        """Keys, with annotations, that may stand in place of ``driver``."""
+        return {}
+
+    def _chosen(self, value: object, info: core_schema.ValidationInfo) -> Any:
         if isinstance(value, DriverChoice):
             return value
         if not isinstance(value, dict):
@@ -130,6 +134,10 @@ def _adapter(options: type) -> TypeAdapter[Any]:
     return TypeAdapter(options)
 
 
+_KNOWN = frozenset(get_args(core_schema.ErrorType))
+"""pydantic's own types of errors; of others the text is kept."""
+
+
 def again(error: ValidationError) -> list[InitErrorDetails]:
     """The same errors, to be raised with others."""
     details = []
@@ -139,6 +147,8 @@ def again(error: ValidationError) -> list[InitErrorDetails]:
         kind: str | PydanticCustomError = line["type"]
         if kind == "assertion_error":
             kind = "value_error"
+        elif kind not in _KNOWN:
+            kind = PydanticCustomError(line["type"], line["msg"], context)
         details.append(
             InitErrorDetails(type=kind, loc=line["loc"], input=line["input"], ctx=context)
         )

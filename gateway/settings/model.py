@@ -32,6 +32,7 @@ from gateway.settings.addresses import broker_address, listen_address
 from gateway.settings.drivers import DriverChoice, DriverOf
 from gateway.settings.forms import Forms
 from gateway.settings.markers import Refers
+from gateway.settings.squelch import SquelchTree
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """A name that goes into a topic (contract, head)."""
@@ -286,9 +287,9 @@ class Endpoint:
     audio: Annotated[DriverChoice, DriverOf("audio")] | None = None
     """Audio driver: soundcard, udp, file."""
     ptt: Annotated[DriverChoice, DriverOf("ptt")] | None = None
-    """How its transmitter is keyed: serial-line, gpio, pty. Without one it plays without keying."""
-    squelch: Annotated[DriverChoice, DriverOf("squelch")] | None = None
-    """How incoming speech is noticed: serial-line, gpio, pty, vox."""
+    """How its transmitter is keyed: serial-line, gpio, cm108, pty. Without one it plays without keying."""
+    squelch: SquelchTree | None = None
+    """How incoming speech is noticed: serial-line, gpio, cm108, pty, vox, ctcss, or several joined by all, any, not."""
     camera: Annotated[DriverChoice, DriverOf("camera")] | None = None
     """Camera driver: rtsp, http, file."""
     priority: Priority = 100
@@ -300,7 +301,11 @@ class Endpoint:
     rx_mute_s: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.3
     """Seconds after transmitting during which squelch is not listened to."""
     pre_roll_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """Seconds of audio from before the squelch opened that are sent first; default 0.2 with vox, else 0.1."""
+    """Seconds of audio from before the squelch opened that are sent first; default 0.4 with ctcss, 0.2 with vox, else 0.1."""
+    squelch_tail_cut_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
+    """Milliseconds before the squelch closed that are not sent: the burst of noise after a carrier's end. Speech is later by as much."""
+    input_timeout_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
+    """Seconds after which a squelch that never closes is no longer listened to, until it has closed; default is twice the talkgroup's ``tot_s``."""
     tones: bool = True
     """Whether its talker hears tones of the floor: granted, denied, queued, your turn, time running out, revoked, timed out."""
     pre_alarm_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 0.0
@@ -694,7 +699,9 @@ class Announcements(_Model):
     """Floor priority of one that pre-empts."""
     language: Language | None = None
     """Language of groups that name none."""
-    voices: dict[Language, Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]{0,63}$")]] = {}
+    voices: dict[
+        Language, Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]{0,63}$")]
+    ] = {}
     """Voice of espeak-ng by language; default: zh is cmn-latn-pinyin, en is en-gb."""
     speed_wpm: Annotated[int, Field(ge=80, le=300)] = 150
     """Speed in words a minute."""

@@ -84,6 +84,10 @@ def _family(family: str, definitions: dict[str, Any]) -> Iterator[str]:
             if part.startswith(f"{key}."):
                 yield f"\nEach `{part.removeprefix(f'{key}.')}`: {_about(of_part)}"
                 yield from _table(of_part, definitions)
+    if family in definitions:  # a section that may be more than a driver
+        yield "\n### Several, joined by `all`, `any` and `not`\n"
+        yield _about(definitions["SquelchCombination"])
+        yield from _table(definitions["SquelchCombination"], definitions)
 
 
 def _about(schema: dict[str, Any]) -> str:
@@ -115,7 +119,8 @@ def _default(value: object) -> str:
 
 def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "$ref" in schema:
-        return _named(schema["$ref"].rpartition("/")[2])
+        name = schema["$ref"].rpartition("/")[2]
+        return _type(definitions[name], definitions) if name == "squelch" else _named(name)
     if "allOf" in schema:
         return _type(schema["allOf"][0], definitions)
     if "anyOf" in schema:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from gateway.settings import squelch
 from gateway.settings.drivers import DriverCatalogue
 from gateway.settings.model import Settings
 
@@ -42,7 +43,7 @@ def schema(catalogue: DriverCatalogue) -> dict[str, Any]:
             "properties": {"driver": {"enum": list(catalogue.names(family))}},
             "oneOf": choices,
         }
-    made["definitions"] = definitions
+    made["definitions"] = definitions | squelch.definitions()
     return {"$schema": DIALECT, "title": "Baiying gateway configuration", **_clean(made)}
 
 
@@ -93,6 +94,9 @@ def _clean(value: Any, *, names: bool = False) -> Any:
     found = {
         key: _clean(item, names=key in _NAMES) for key, item in value.items() if key != "title"
     }
+    definition = found.pop("x-definition", None)
+    if definition is not None:
+        found["$ref"] = _ref(definition)
     family = found.pop("x-driver-family", None)
     if family is not None:
         found["$ref"] = _ref(f"driver.{family}")

@@ -60,7 +60,8 @@ def keys_of(annotation: Any, node: Node, catalogue: DriverCatalogue) -> dict[str
         driver = marked(marks, DriverOf)
         if driver is not None:
             options = _options_at(node, driver.family, catalogue)
-            return dict.fromkeys(DRIVER_KEYS, None) | (fields_of(options) if options else {})
+            chosen = dict.fromkeys(DRIVER_KEYS, None) | (fields_of(options) if options else {})
+            return chosen if options else chosen | driver.more_keys()
         if isinstance(kind, type) and get_origin(kind) is None and fields_of(kind):
             return fields_of(kind)
     return None

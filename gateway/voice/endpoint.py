@@ -10,19 +10,24 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import DriverError, DriverIOError
 from gateway.ops.counters import Counters
-from gateway.ports import BLOCK, AudioDevice, AudioSquelch, AudioStream
+from gateway.ports import BLOCK, AudioDevice, AudioStream
+from gateway.voice import tones
+from gateway.voice.causes import Revoke
+from gateway.voice.cues import Cues
 from gateway.voice.downlink import Downlink, Heard
 from gateway.voice.patch import Tuning
 from gateway.voice.playout import Playout, PttLine
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
+from gateway.voice.squelch import Squelch
 from gateway.voice.ticker import Ticker
+from gateway.voice.tones import Tone
 from gateway.voice.uplink import Action, Ask, Begin, Block, GiveBack, Send, State, Uplink
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,7 +59,11 @@ class EndpointOptions:
     tail: float = 0.0
     rx_mute: float = 0.3
     pre_roll: float = 0.04
+    tail_cut: float = 0.0
+    input_timeout: float | None = None
+    """None: twice the talk limit of the talkgroup it speaks on."""
     has_ptt: bool = False
+    tones: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,8 @@ class Endpoint:
     """A member of talkgroups with a device of its own.
 
     ``floor(talkgroup)`` finds or makes the talkgroup, ``facts(talkgroup)`` what the settings say of
-    it. ``changed()`` is called whenever `facts` has changed.
+    it. ``changed()`` is called whenever `facts` has changed. ``senses`` are the keyer's lines that
+    ``squelch`` counts, ``line`` that of the transmitter; they may be the same.
     """
 
     def __init__(
@@ -105,7 +115,8 @@ class Endpoint:
         device: AudioDevice,
         *,
         line: KeyerLine | None,
-        vox: AudioSquelch | None,
+        squelch: Squelch,
+        senses: Sequence[KeyerLine] = (),
         floor: Callable[[str], Floor],
         talkgroup_facts: Callable[[str], TalkgroupFacts],
         ticker: Ticker,
@@ -118,13 +129,22 @@ class Endpoint:
         self._options = options
         self._device = device
         self._line = line
-        self._vox = vox
+        self._squelch = squelch
+        self._senses = senses
         self._floor = floor
         self._talkgroup_facts = talkgroup_facts
         self._counters = counters
         self._changed = changed
         self._tuning = Tuning(None, ())
-        self._uplink = Uplink(pre_roll=options.pre_roll, rx_mute=options.rx_mute)
+        self._uplink = Uplink(
+            pre_roll=options.pre_roll,
+            rx_mute=options.rx_mute,
+            waits=squelch.listens,
+            tail_cut=options.tail_cut,
+        )
+        self._timed_out = 0
+        self._cues = Cues(tones=options.tones, radio=options.has_ptt, hands_free=squelch.listens)
+        self._rate_hz: int | None = None
         self._downlink = Downlink(tx_delay=options.tx_delay, tail=options.tail)
         self._playout = Playout(
             options.name,
@@ -144,12 +164,14 @@ class Endpoint:
     @property
     def busy(self) -> bool:
         """It speaks, asks to, plays or is keyed: a change had better wait."""
-        return self._uplink.talking or self._downlink.busy or self._uplink.state is State.ASKING
+        wants = self._uplink.state in (State.ASKING, State.QUEUED, State.TURN)
+        return wants or self._uplink.talking or self._downlink.busy
 
     @property
     def facts(self) -> EndpointFacts:
         line = self._line
-        faults = (self._fault, line.fault if line is not None else None)
+        lines = dict.fromkeys((*self._senses, line))  # each once
+        faults = (self._fault, self._out, *(one.fault for one in lines if one is not None))
         return EndpointFacts(
             talkgroup=self._tuning.speaks,
             hears=self._tuning.hears,
@@ -160,9 +182,10 @@ class Endpoint:
 
     async def run(self) -> None:
         """Open the device, speak and listen, open it again when it fails; until cancelled."""
+        for number, sense in enumerate(self._senses):
+            sense.on_squelch(self._on_line(number))
+            sense.on_fault(lambda _fault: self._tell())
         if self._line is not None:
-            if self._vox is None:
-                self._line.on_squelch(lambda is_open, _at: self._on_squelch(is_open))
             self._line.on_ptt(lambda _keyed: self._tell())
             self._line.on_fault(lambda _fault: self._tell())
         pause = _FIRST_PAUSE
@@ -205,8 +228,8 @@ class Endpoint:
         self._playout.retuned(now)
         if tuning.speaks is None:
             self._uplink.squelch(False, now)
-        elif self._line is not None and self._vox is None:
-            self._on_squelch(self._line.squelch_open)
+        else:
+            self._look_at_lines()
         self._tell()
 
     def refresh(self) -> None:
@@ -216,27 +239,50 @@ class Endpoint:
             facts = self._talkgroup_facts(name)
             heard.append(Heard(name, facts.tot, facts.hang_time))
         self._downlink.tune(heard, _now())
+        limit = self._options.input_timeout
+        if limit is None and self._tuning.speaks is not None:
+            limit = 2 * self._talkgroup_facts(self._tuning.speaks).tot
+        self._uplink.input_timeout = limit
+        self._arm()
 
     # What talkgroups say (the member's side of `gateway.voice.talkgroup`).
 
     def on_granted(self, talkgroup: str, token: Token, tot: float) -> None:  # noqa: ARG002 - the controller ends the burst
-        if talkgroup == self._tuning.speaks:
-            self._do(self._uplink.granted(token, _now()))
-        else:
+        if talkgroup != self._tuning.speaks:
             self._floor(talkgroup).release(self.name)
+            return
+        before = self._uplink.state
+        self._do(self._uplink.granted(token, _now()))
+        if before is State.ASKING or (before is State.QUEUED and self._holds_floor):
+            self._cue(self._cues.granted(waited=before is State.QUEUED))
 
     def on_refused(self, talkgroup: str, cause: int, text: str, retry_after: float | None) -> None:
         _LOGGER.info("%s: %s: refused (%d, %s)", self.name, talkgroup, cause, text)
         self._counters.add("voice.refused")
         if talkgroup == self._tuning.speaks:
             self._uplink.refused(retry_after, _now())
+            self._cue(self._cues.refused())
             self._tell()
+
+    def on_queued(self, talkgroup: str, position: int | None) -> None:
+        _LOGGER.info("%s: %s: waits at %s", self.name, talkgroup, position or "an unknown place")
+        if talkgroup == self._tuning.speaks:
+            self._do(self._uplink.queued(_now()))
+            if self._uplink.state is State.QUEUED:
+                self._cue(self._cues.queued())
+
+    def on_warning(self, talkgroup: str, left: float) -> None:
+        _LOGGER.info("%s: %s: %.0f s are left", self.name, talkgroup, left)
+        if talkgroup == self._tuning.speaks and self._uplink.talking:
+            self._cue(self._cues.warned())
 
     def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
         _LOGGER.info("%s: %s: revoked (%d, %s)", self.name, talkgroup, cause, text)
         self._counters.add("voice.revoked")
         if talkgroup == self._tuning.speaks:
-            self._uplink.revoked()
+            if self._holds_floor:
+                self._cue(self._cues.revoked(cause))
+            self._uplink.revoked(too_long=cause == Revoke.MEDIA_BURST_TOO_LONG)
             self._tell()
 
     def on_packet(
@@ -258,10 +304,10 @@ class Endpoint:
         """Speak and listen on an open device until it fails, which raises DriverError."""
         self._sender = Sender(stream.rate_hz, random.getrandbits)
         self._playout.attach(stream)
+        self._rate_hz = stream.rate_hz
         self._broken = asyncio.get_running_loop().create_future()
         self._report(None)
-        if self._line is not None and self._vox is None:
-            self._on_squelch(self._line.squelch_open)
+        self._look_at_lines()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._capture(stream), name=f"endpoint[{self.name}].capture")
@@ -278,16 +324,18 @@ class Endpoint:
             self._do(self._uplink.stop())
             self._uplink.squelch(False, _now())
             self._sender = None
+            self._rate_hz = None
             self._tell()
 
     async def _capture(self, stream: AudioStream) -> None:
-        vox = self._vox
+        squelch, uplink = self._squelch, self._uplink
         while True:
             samples = await stream.read()
             now = _now()
-            if vox is not None and self._uplink.listening(now):
-                self._on_squelch(vox.feed(samples, now))
-            actions = self._uplink.block(Block(samples, time.time() - BLOCK), now)
+            # What the loudspeaker says by itself is nobody's voice: VOX stays as it is meanwhile.
+            if squelch.listens and uplink.listening(now) and not self._playout.sounding(now):
+                self._on_squelch(squelch.feed(samples, now))
+            actions = uplink.block(Block(samples, time.time() - BLOCK), now)
             if actions:
                 self._do(actions)
 
@@ -299,16 +347,29 @@ class Endpoint:
         if self._broken is not None and not self._broken.done():
             self._broken.set_exception(error)
 
+    def _on_line(self, number: int) -> Callable[[bool, float], None]:
+        return lambda is_open, _at: self._on_squelch(self._squelch.line(number, is_open))
+
+    def _look_at_lines(self) -> None:
+        """Take over what the lines are now: they may be open already."""
+        for number, sense in enumerate(self._senses):
+            self._squelch.line(number, sense.squelch_open)
+        if not self._squelch.listens:
+            self._on_squelch(self._squelch.open)
+
     def _on_squelch(self, is_open: bool) -> None:
         if self._sender is not None and self._tuning.speaks is not None:
             self._do(self._uplink.squelch(is_open, _now()))
 
     def _playing(self, active: bool) -> None:
-        if not self._options.has_ptt and self._vox is None:
+        if not self._options.has_ptt and not self._squelch.listens:
             return  # a push-to-talk key hears nothing of what is played; it may be refused, or pre-empt
         self._do(self._uplink.transmitting(active, _now()))
-        if active and self._vox is not None:
-            self._uplink.squelch(False, _now())  # what it hears from now on is our own voice
+        if active and self._squelch.listens:
+            # What it hears from now on is our own voice; an input that was taken out stays so.
+            is_open = self._squelch.deafen()
+            if self._uplink.state is not State.OUT:
+                self._uplink.squelch(is_open, _now())
 
     def _on_time(self) -> None:
         self._timer = None
@@ -354,6 +415,15 @@ class Endpoint:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(deadline, self._on_time)
 
+    @property
+    def _holds_floor(self) -> bool:
+        return self._uplink.talking or self._uplink.state is State.TURN
+
+    def _cue(self, tone: Tone | None) -> None:
+        """Tell the talker, on this device alone."""
+        if tone is not None and self._rate_hz is not None:
+            self._playout.sound(tones.samples(tone, self._rate_hz), _now())
+
     def _report(self, fault: str | None) -> None:
         if fault is not None and self._fault is None:
             _LOGGER.warning("%s: %s", self.name, fault)
@@ -365,8 +435,22 @@ class Endpoint:
         self.ready.set()
         self._tell()
 
+    @property
+    def _out(self) -> str | None:
+        """That the input was taken out, for people."""
+        if self._uplink.state is not State.OUT:
+            return None
+        return f"the squelch was open for {self._uplink.input_timeout:g} s: not listened to until it has closed"
+
     def _tell(self) -> None:
+        if self._uplink.timed_out != self._timed_out:
+            self._timed_out = self._uplink.timed_out
+            self._counters.add("voice.input_timeout")
+            _LOGGER.warning("%s: %s", self.name, self._out)
+        if self._uplink.state is State.QUIET:
+            self._cues.rest()
         facts = self.facts
+        self._playout.carrier(facts.squelch_open or self._uplink.talking, _now())
         if facts != self._told:
             self._told = facts
             self._changed()

@@ -11,6 +11,7 @@ from gateway.ops.counters import Counters
 from gateway.voice.endpoint import Endpoint, EndpointOptions, TalkgroupFacts
 from gateway.voice.patch import Tuning
 from gateway.voice.rtp import Packet, Token
+from gateway.voice.squelch import Ear, Line, Squelch
 from gateway.voice.ticker import Ticker
 
 
@@ -258,7 +259,11 @@ class World:
     async def endpoint(
         self, name, *, radio=None, ptt=True, vox=None, speaks="police", hears=(), **options
     ):
-        """A running endpoint as (endpoint, radio, lines); its microphone hears silence at first."""
+        """A running endpoint as (endpoint, radio, lines); its microphone hears silence at first.
+
+        Without tones, unless they are asked for.
+        """
+        options.setdefault("tones", False)
         radio = radio or Radio()
         lines = Lines()
         facts = {"police": TalkgroupFacts(tot=30.0, hang_time=2.0)}
@@ -266,7 +271,8 @@ class World:
             EndpointOptions(name=name, has_ptt=ptt, **options),
             radio,
             line=lines if ptt or vox is None else None,
-            vox=vox,
+            squelch=Squelch(Line(0) if vox is None else Ear(vox)),
+            senses=(lines,) if vox is None else (),
             floor=self.channel,
             talkgroup_facts=lambda talkgroup: facts.get(talkgroup, TalkgroupFacts()),
             ticker=self.ticker,

@@ -6,7 +6,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("press", "storm", "speech", "voice_cpu", "memory", "loading", "svxlink")
+NAMES = ("press", "storm", "speech", "voice_cpu", "memory", "recorder", "loading", "svxlink", "ptt_faults")
 
 
 def main() -> None:

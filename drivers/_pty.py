@@ -63,6 +63,15 @@ class PtyLink:
         except (OSError, termios.error) as error:
             raise DriverIOError(self._name, f"{self._path}: {error}") from error
 
+    def check(self) -> None:
+        """Notice that the link is gone, which stands for a device that was unplugged.
+
+        Raises:
+            DriverIOError: it is. One that names another terminal by now is somebody else's affair.
+        """
+        if not self._path.is_symlink():
+            raise DriverIOError(self._name, f"{self._path}: the link is gone")
+
     def let_read(self) -> None:
         """Closing takes away what has not been read: give a reader the time of a few switches."""
         select.select([self._slave], [], [], _ARRIVES)

@@ -57,6 +57,7 @@ class PtyPort:
         self._terminal = PtyLink(name, path)
 
     def key(self, keyed: bool) -> None:
+        self._terminal.check()
         if keyed == self._keyed:
             return
         self._terminal.say(b"T" if keyed else b"R")
@@ -94,6 +95,6 @@ class PtyPort:
             return
         if self._keyed:
             with contextlib.suppress(DriverIOError):
-                self.key(False)
+                self._terminal.say(b"R")
                 self._terminal.let_read()
         self._terminal.close()

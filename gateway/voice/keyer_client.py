@@ -2,7 +2,8 @@
 
 Rule 1. There is a keyer while an endpoint has a PTT or squelch line. One that ends, or is silent
         for `SILENCE_KEYED` while a line is keyed (`SILENCE` otherwise), is killed and started anew
-        after a pause of `FIRST_PAUSE`, doubling up to `LONGEST_PAUSE`.
+        after a pause of `FIRST_PAUSE`, doubling up to `LONGEST_PAUSE`. A new one is given longer
+        for its first word.
 Rule 2. Without a keyer every line is released, its squelch closed, and that is its fault.
 Rule 3. Nothing here waits for the keyer. A keepalive that cannot be sent at once is dropped and
         counted: it would be late. Everything else queues.
@@ -259,7 +260,11 @@ class Keyer:
             while True:
                 await connection.wait(_LOOK)
                 if not self._up and time.monotonic() - began > UP_WITHIN:
-                    self._fault_all(f"another keyer holds {self._lock}; is there a second gateway?")
+                    self._fault_all(
+                        f"another keyer holds {self._lock}; is there a second gateway?"
+                        if connection.heard
+                        else _STARTING
+                    )
                 keyed = any(entry.line.keyed for entry in self._entries.values())
                 connection.look(SILENCE_KEYED if keyed else SILENCE)
         finally:

@@ -19,6 +19,9 @@ import gateway
 from gateway.errors import KeyerError
 from gateway.keyer.protocol import MAX_MESSAGE_BYTES, ToKeyer, to_bytes
 
+STARTS_WITHIN = 20.0
+"""Seconds until a new process has spoken; 0.15 are usual, but a small machine that boots is slow."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -37,6 +40,8 @@ class KeyerConnection:
         self._loop = asyncio.get_running_loop()
         self._unsent: deque[bytes] = deque()
         self._heard_at = time.monotonic()
+        self.heard = False
+        """Whether it has spoken at all."""
         self._ended = asyncio.Event()
         self._loop.add_reader(ours, self._read)
 
@@ -96,7 +101,8 @@ class KeyerConnection:
         """Make sure that it is alive.
 
         Raises:
-            KeyerError: it has ended, or has been silent for ``silence`` seconds.
+            KeyerError: it has ended, has been silent for ``silence`` seconds, or has not begun to
+                speak within `STARTS_WITHIN`.
         """
         if not self._ended.is_set():
             self._read()  # what came while this process itself was stopped or busy
@@ -107,7 +113,7 @@ class KeyerConnection:
                 raise KeyerError("the keyer has ended") from None
             raise KeyerError(f"the keyer has ended with status {status}")
         silent = time.monotonic() - self._heard_at
-        if silent > silence:
+        if silent > (silence if self.heard else STARTS_WITHIN):
             self._process.kill()  # its ports close and so release
             raise KeyerError(f"the keyer was silent for {silent:.1f} s and was killed")
 
@@ -131,6 +137,7 @@ class KeyerConnection:
                 self._ended.set()
                 return
             self._heard_at = time.monotonic()
+            self.heard = True
             self._hear(data)
 
     def _write(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from drivers.ptt.options import PtyPttOptions
 from drivers.ptt.pty_line import PtyLine
 from drivers.squelch.options import PtySquelchOptions
-from gateway.errors import DriverOpenError
+from gateway.errors import DriverIOError, DriverOpenError
 
 
 def sensed(port):
@@ -193,3 +193,20 @@ def test_without_that_option_what_the_radio_says_back_is_nothing(port, radio):
     sensed(port)
     assert not port.reads_back
     assert port.reads_keyed() is None
+
+
+def test_a_link_that_is_gone_is_an_unplugged_device_and_releases(port, link, radio):
+    port.key(True)
+    assert os.read(radio, 10) == b"T"
+    link.unlink()
+    with pytest.raises(DriverIOError, match="the link is gone"):
+        port.key(True)
+    port.close()
+    assert os.read(radio, 10) == b"", "hung up"
+
+
+def test_a_link_that_another_has_replaced_is_no_fault(port, link, radio):
+    link.unlink()
+    link.symlink_to("/dev/null")
+    port.key(True)
+    assert os.read(radio, 10) == b"T"

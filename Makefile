@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # What the gateway runs on, and the recorded voices the demo speaks with.
 RUN_PACKAGES := mosquitto libopus0 libportaudio2 espeak-ng alsa-utils
 # What the tests use as the other side: real clients, sound servers, cameras.
-TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester openssl gcc libc6-dev \
+TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester opus-tools openssl gcc libc6-dev \
 	systemd iproute2 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly python3-gi
 # What the benchmarks measure against.
 BENCH_PACKAGES := $(TEST_PACKAGES) svxlink-server svxreflector

@@ -32,6 +32,7 @@ _SECTIONS = (
     ("groups", "Group"),
     ("plans", "Plan"),
 )
+_SINGLE = (("recordings", "Recordings"),)
 _PARTS = {"Endpoint": ("Indications",), "Plan": ("When", "Level", "PageWhere")}
 _PART_TITLES = {
     "Indications": "`indications` of an endpoint",
@@ -50,6 +51,9 @@ def page(schema: dict[str, Any]) -> str:
         _about(definitions["Mqtt"]),
         *_table(definitions["Mqtt"], definitions),
     ]
+    for section, model in _SINGLE:
+        lines += [f"\n## `{section}`\n", _about(definitions[model])]
+        lines += _table(definitions[model], definitions)
     for section, model in _SECTIONS:
         lines += [f"\n## `{section}.<name>`\n", _about(definitions[model])]
         lines += _table(definitions[model], definitions)

@@ -110,7 +110,7 @@ class Ordering:
         if gap > MAX_GAP or (missing and not gap):
             gap = missing * length
         self._timestamp = timestamp
-        return fillers(payload, gap)
+        return fillers(payload, gap) if gap else []
 
     def _begin_anew(self, number: int) -> None:
         """Rule 5; what still waits for what is missing goes with it."""

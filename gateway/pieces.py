@@ -152,6 +152,29 @@ def joined_endpoints(settings: Settings, state: IncidentState) -> frozenset[str]
     return frozenset(joined)
 
 
+def hot_microphones(settings: Settings, state: IncidentState) -> frozenset[str]:
+    """The intercoms of this gateway whose microphones an incident opens.
+
+    Only for an incident that this gateway raised, by its own word or a standby's: nobody else may
+    listen in at a place. Never where it is covert, and in a drill only what is marked for drills.
+    """
+    own = settings.gateway
+    standby = settings.standbys.get(own)
+    trusted = {own, *(() if standby is None else standby.by)}
+    over = state.state not in ("open", "answered") or state.hot_mic_until is None
+    if over or state.covert or (state.home or state.owner) != own or state.owner not in trusted:
+        return frozenset()
+    return frozenset(
+        name
+        for name in state.endpoints
+        if (endpoint := settings.endpoints.get(name)) is not None
+        and endpoint.kind == "intercom"
+        and endpoint.audio is not None
+        and endpoint.hot_mic
+        and (endpoint.drills or not state.drill)
+    )
+
+
 def announcer_options_of(settings: Settings) -> AnnouncerOptions:
     """The announcer's piece: whom it speaks to, how, and what it may have to say."""
     wanted = settings.announcements

@@ -31,6 +31,7 @@ from gateway.voice.downlink import Heard
 from gateway.voice.dsp import Samples
 from gateway.voice.endpoint import Endpoint, TalkgroupFacts
 from gateway.voice.hand_patches import OwnEndpoint
+from gateway.voice.hot_mic import LONGEST, Microphones
 from gateway.voice.keyer_client import Keyer
 from gateway.voice.opus import RATES_HZ
 from gateway.voice.patch import Patch, tuning
@@ -82,6 +83,7 @@ class VoiceSide:
         """Endpoints as they run: a change waits for the end of a burst."""
         self._pending: dict[str, asyncio.Task[None]] = {}
         self._patches: dict[str, Patch] = {}
+        self._microphones: dict[str, Microphones] = {}
         self._recorder = Recorder(
             shared.gateway,
             pieces.recordings_of(settings),
@@ -207,9 +209,23 @@ class VoiceSide:
             )
             changed = self._patches.get(state.id) != patch
             self._patches[state.id] = patch
-        if changed:
+        if self._heat(state) or changed:
             self._retune()
         self._announcer.incident(state)
+
+    def _heat(self, state: IncidentState) -> bool:
+        """Note whose microphones an incident opens, and until when; whether that has changed."""
+        endpoints = pieces.hot_microphones(self._settings, state)
+        if not endpoints or state.talkgroup is None or state.hot_mic_until is None:
+            return self._microphones.pop(state.id, None) is not None
+        left = parse_timestamp(state.hot_mic_until) - self._shared.clock.now().wall
+        until = asyncio.get_running_loop().time() + min(left, LONGEST)
+        known = self._microphones.get(state.id)
+        if known is not None and (known.told, known.endpoints) == (state.hot_mic_until, endpoints):
+            return False
+        hot = Microphones(state.talkgroup, endpoints, until, state.hot_mic_until)
+        self._microphones[state.id] = hot
+        return True
 
     def page(self, page: Page) -> None:
         """A page for a group that is served here, which people are to hear of."""
@@ -348,7 +364,14 @@ class VoiceSide:
 
     def _tune(self, name: str) -> None:
         settings, (endpoint, _) = self._applied[name], self._endpoints[name]
-        endpoint.tune(tuning(name, settings.talkgroup, settings.hears, self._claims()))
+        tuned = tuning(name, settings.talkgroup, settings.hears, self._claims())
+        endpoint.tune(tuned)
+        hot = (
+            one.until
+            for one in self._microphones.values()
+            if one.talkgroup == tuned.speaks and name in one.endpoints
+        )
+        endpoint.hot_mic(max(hot, default=None))
 
     def _claims(self) -> list[Patch]:
         """What incidents and people have joined."""

@@ -21,6 +21,7 @@ from gateway.voice import tones
 from gateway.voice.causes import Revoke
 from gateway.voice.cues import Cues
 from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.hot_mic import Change, HotMic
 from gateway.voice.patch import Tuning
 from gateway.voice.playout import Playout, PttLine
 from gateway.voice.rtp import Packet, Token
@@ -155,6 +156,8 @@ class Endpoint:
             active=self._playing,
             broken=self._on_broken,
         )
+        self._hot = HotMic(presses=not squelch.listens)
+        self._hot_timer: asyncio.TimerHandle | None = None
         self._sender: Sender | None = None
         self._fault: str | None = None
         self._broken: asyncio.Future[None] | None = None
@@ -205,6 +208,7 @@ class Endpoint:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
+            self.hot_mic(None)
             self.tune(Tuning(None, ()))
             if self._timer is not None:
                 self._timer.cancel()
@@ -214,6 +218,7 @@ class Endpoint:
         before = self._tuning
         now = _now()
         if before.speaks != tuning.speaks:
+            self.hot_mic(None)  # it was for there
             self._do(self._uplink.stop())
         self._tuning = tuning
         for name in before.talkgroups:
@@ -232,6 +237,27 @@ class Endpoint:
             self._look_at_lines()
         self._tell()
 
+    def hot_mic(self, until: float | None) -> None:
+        """Speak where it is tuned to without anybody pressing, until then in the loop's time."""
+        now = _now()
+        if until == self._hot.until:
+            return
+        before = self._hot.hot
+        change = self._hot.close() if until is None else self._hot.open(until, now)
+        if self._hot_timer is not None:
+            self._hot_timer.cancel()
+            self._hot_timer = None
+        if self._hot.until is not None:
+            loop = asyncio.get_running_loop()
+            self._hot_timer = loop.call_at(self._hot.until, self.hot_mic, None)
+        if before != self._hot.hot:
+            _LOGGER.info(
+                "%s: the microphone is %s", self.name, "hot" if self._hot.hot else "closed"
+            )
+            self._uplink.reckon(now)
+            self.refresh()
+        self._key(change)
+
     def refresh(self) -> None:
         """Take over what the settings say of the talkgroups now."""
         heard = []
@@ -242,7 +268,7 @@ class Endpoint:
         limit = self._options.input_timeout
         if limit is None and self._tuning.speaks is not None:
             limit = 2 * self._talkgroup_facts(self._tuning.speaks).tot
-        self._uplink.input_timeout = limit
+        self._uplink.input_timeout = None if self._hot.hot else limit
         self._arm()
 
     # What talkgroups say (the member's side of `gateway.voice.talkgroup`).
@@ -308,6 +334,7 @@ class Endpoint:
         self._broken = asyncio.get_running_loop().create_future()
         self._report(None)
         self._look_at_lines()
+        self._key(Change(self._hot.is_open))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._capture(stream), name=f"endpoint[{self.name}].capture")
@@ -358,10 +385,26 @@ class Endpoint:
             self._on_squelch(self._squelch.open)
 
     def _on_squelch(self, is_open: bool) -> None:
-        if self._sender is not None and self._tuning.speaks is not None:
-            self._do(self._uplink.squelch(is_open, _now()))
+        self._key(self._hot.key(is_open))
+
+    def _key(self, change: Change) -> None:
+        """The microphone is to be open or closed, or to ask with another priority."""
+        talkgroup = self._tuning.speaks
+        if self._sender is None or talkgroup is None:
+            return
+        if change.asks and self._uplink.state is State.REFUSED:
+            self._do(self._uplink.squelch(False, _now()))  # and opens again below: it asks anew
+        elif change.asks and self._uplink.state is not State.QUIET:
+            self._floor(talkgroup).request(self.name, priority=self._priority)
+        self._do(self._uplink.squelch(change.is_open, _now()))
+
+    @property
+    def _priority(self) -> int:
+        return self._hot.priority(self._options.priority)
 
     def _playing(self, active: bool) -> None:
+        if not active and self._hot.hot:
+            self._uplink.idle(_now())  # who was asked something answers, and presses nothing
         if not self._options.has_ptt and not self._squelch.listens:
             return  # a push-to-talk key hears nothing of what is played; it may be refused, or pre-empt
         self._do(self._uplink.transmitting(active, _now()))
@@ -369,7 +412,7 @@ class Endpoint:
             # What it hears from now on is our own voice; an input that was taken out stays so.
             is_open = self._squelch.deafen()
             if self._uplink.state is not State.OUT:
-                self._uplink.squelch(is_open, _now())
+                self._uplink.squelch(self._hot.key(is_open).is_open, _now())
 
     def _on_time(self) -> None:
         self._timer = None
@@ -392,7 +435,7 @@ class Endpoint:
                 case GiveBack():
                     self._floor(talkgroup).release(self.name)
                 case Ask():
-                    self._floor(talkgroup).request(self.name, priority=self._options.priority)
+                    self._floor(talkgroup).request(self.name, priority=self._priority)
         self._arm()
         self._tell()
 
@@ -421,7 +464,7 @@ class Endpoint:
 
     def _cue(self, tone: Tone | None) -> None:
         """Tell the talker, on this device alone."""
-        if tone is not None and self._rate_hz is not None:
+        if tone is not None and self._rate_hz is not None and not self._hot.unattended:
             self._playout.sound(tones.samples(tone, self._rate_hz), _now())
 
     def _report(self, fault: str | None) -> None:

@@ -20,6 +20,22 @@ from dataclasses import dataclass
 PRIORITY = 0
 """Of the floor requests of a hot microphone: the lowest there is."""
 
+LONGEST = 600.0
+"""Seconds for which a microphone is hot at most, whatever two machines' clocks say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Microphones:
+    """What one incident opens: on which talkgroup, and until when in the loop's time.
+
+    ``told`` is the same time as the incident's state says it.
+    """
+
+    talkgroup: str
+    endpoints: frozenset[str]
+    until: float
+    told: str
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -48,6 +64,11 @@ class HotMic:
     @property
     def hot(self) -> bool:
         return self._until is not None
+
+    @property
+    def unattended(self) -> bool:
+        """It is open, and nobody who presses anything is there to be told how it fares."""
+        return self.hot and not (self._key and self._presses)
 
     @property
     def is_open(self) -> bool:

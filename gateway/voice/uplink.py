@@ -173,6 +173,10 @@ class Uplink:
             self._before.clear()
         return self._look(now)
 
+    def reckon(self, now: float) -> None:
+        """Count the time of an open squelch from now on (rule 10)."""
+        self._changed = now
+
     def block(self, block: Block, now: float) -> list[Action]:
         """A block was captured."""
         if not self.listening(now):

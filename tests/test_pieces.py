@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 
 import drivers.registry as registry
-from gateway.pieces import endpoint_options_of, joined_endpoints, talkgroups_of
+from gateway.pieces import (
+    endpoint_options_of,
+    joined_endpoints,
+    occasion_of,
+    recorder_options_of,
+    talkgroups_of,
+)
 from gateway.settings.loader import load
+from gateway.voice.recording.retention import Limits
 from tests.alarm.neighbour_world import incident_state
 
 CONFIG = Path(__file__).parents[1] / "config" / "contract.yaml"
@@ -21,6 +28,66 @@ def settings():
 
 def joined(settings, **changes):
     return joined_endpoints(settings, incident_state(endpoints=PLACE, **changes))
+
+
+def with_endpoint(settings, name, **changes):
+    endpoints = {**settings.endpoints, name: replace(settings.endpoints[name], **changes)}
+    return settings.model_copy(update={"endpoints": endpoints})
+
+
+def recording(settings, *names, **recordings):
+    talkgroups = {
+        name: one.model_copy(update={"record": name in names})
+        for name, one in settings.talkgroups.items()
+    }
+    return settings.model_copy(
+        update={
+            "talkgroups": talkgroups,
+            "recordings": settings.recordings.model_copy(update=recordings),
+        }
+    )
+
+
+def test_nothing_is_recorded_by_default(settings):
+    assert not recorder_options_of(settings).anything
+
+
+def test_a_talkgroup_is_recorded_where_somebody_is_on_it_or_where_it_is_asked_for(settings):
+    every = recording(settings, *settings.talkgroups)
+    assert recorder_options_of(every).talkgroups == {"police-xiaoying", "hospital-security"}
+    hears = with_endpoint(every, "police-radio", hears=("street-xiaoying",))
+    assert "street-xiaoying" in recorder_options_of(hears).talkgroups
+    asked = recording(settings, talkgroups=("street-xiaoying",))
+    assert recorder_options_of(asked).talkgroups == {"street-xiaoying"}
+    deaf = with_endpoint(every, "police-radio", audio=None)
+    assert recorder_options_of(deaf).talkgroups == {"hospital-security"}
+
+
+def test_limits_are_in_seconds_and_bytes(settings):
+    limits = recorder_options_of(
+        recording(settings, keep_days=2, keep_incident_days=None, max_gib=0.5, keep_free_mib=64)
+    ).limits
+    assert limits == Limits(
+        keep=172_800.0, keep_incident=None, max_bytes=2**29, keep_free=64 * 2**20
+    )
+
+
+def test_what_is_kept_before_an_alarm_is_kept_where_it_is_asked_for(settings):
+    asked = with_endpoint(settings, "south-gate-intercom", pre_alarm_s=30.0)
+    assert recorder_options_of(asked).pre_alarm == {"south-gate-intercom": 30.0}
+    assert recorder_options_of(asked).anything
+
+
+def test_an_incident_is_an_occasion_at_the_endpoints_of_its_place(settings):
+    state = incident_state(endpoints=PLACE, home="zju1", owner="center")
+    occasion, places = occasion_of(settings, state)
+    assert places == set(PLACE)
+    assert occasion.talkers == {f"zju1/{name}" for name in PLACE}
+    assert occasion.talkgroup == state.talkgroup
+    _, places = occasion_of(settings, incident_state(endpoints=PLACE, home="zju2"))
+    assert places == set()
+    _, places = occasion_of(settings, incident_state(endpoints=PLACE, home="zju1", drill=True))
+    assert places == set(), "a drill takes nothing from what is not marked for drills"
 
 
 def test_place_and_called_groups_are_joined(settings):

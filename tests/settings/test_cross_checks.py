@@ -85,6 +85,14 @@ ERRORS = {
         "endpoints.r1.hears[1]",
     ),
     "unknown talkgroup of a group": (set_at("groups", "p", "talkgroup", "u"), "groups.p.talkgroup"),
+    "unknown talkgroup to record": (
+        set_at("recordings", {"talkgroups": ["t", "u"]}),
+        "recordings.talkgroups[1]",
+    ),
+    "before an alarm without a microphone": (
+        set_at("endpoints", "b1", "pre_alarm_s", 30.0),
+        "endpoints.b1.pre_alarm_s: pre_alarm_s without audio",
+    ),
     "unknown group": (
         set_at("plans", "panic", "levels", 0, "page", ["p", "pp"]),
         "levels[0].page[1]",

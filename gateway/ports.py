@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     # numpy is 30 MB and 100 ms; the keyer, which needs no audio, stays without it.
@@ -142,6 +142,20 @@ class AudioStream(Protocol):
         Raises:
             DriverIOError: the device failed; the stream is to be closed.
         """
+
+
+@runtime_checkable
+class ClockedStream(AudioStream, Protocol):
+    """An `AudioStream` that plays by a clock of its own, as a sound card does.
+
+    Its blocks may be some samples longer or shorter than `BLOCK`: the gateway gives more or fewer so
+    that ``queued`` stays where it is, though the clocks differ. A stream without ``queued`` plays what
+    it is given when it is given, and is given exact blocks.
+    """
+
+    @property
+    def queued(self) -> float:
+        """Seconds of what was written that have not been played, counted on within a piece that the device has taken."""
 
 
 class AudioDevice(Protocol):

@@ -94,6 +94,11 @@ PURE = {
     "gateway.voice.lateness": set(),
     "gateway.voice.stretch": {"numpy"},
     "gateway.voice.sounds": {"numpy"},
+    "gateway.voice.drift": set(),
+    "gateway.voice.trim": {"numpy"},
+    "gateway.voice.lane": set(),
+    "gateway.voice.mixing": {"numpy"},
+    "gateway.voice.processing.limiter": {"numpy"},
     "gateway.voice.floor": set(),
     "gateway.voice.participant": set(),
     "gateway.voice.tokens": set(),
@@ -139,6 +144,7 @@ PURE = {
     "drivers.soundcard.devices": set(),
     "drivers.squelch.options": {"annotated_types"},
     "drivers.squelch.vox": {"numpy"},
+    "drivers.squelch.noise_floor": {"numpy"},
 }
 IMPURE_CALLS = {
     "time",

@@ -46,19 +46,30 @@ class PlaybackBuffer:
         self._blocks: deque[bytes] = deque()
         self._offset = 0  # bytes of the first block that have been played
         self._dry_since: float | None = -inf  # None: not dry; as if it had been so for ever
+        self._bytes = 0
+        self._taken = (-inf, 0)  # when last, and how many bytes
+
+    def queued(self, now: float, bytes_a_second: float) -> float:
+        """Seconds that wait; what the device took last is played evenly from when it was taken."""
+        with self._lock:
+            at, length = self._taken
+            return self._bytes / bytes_a_second - min(now - at, length / bytes_a_second)
 
     def put(self, block: bytes, now: float) -> None:
         """Queue a block (event loop). ``now`` in seconds, monotonic."""
         with self._lock:
-            if not self._blocks:
-                if self._dry_since is not None and now - self._dry_since < RESUMED:
+            # Taken to the last byte but no further, it has not run dry: silence would make the hole.
+            if not self._blocks and self._dry_since is not None:
+                if now - self._dry_since < RESUMED:
                     self._counters["underruns"] += 1
                 self._blocks.append(self._cushion)
                 self._offset = 0
+                self._bytes = len(self._cushion)
             self._dry_since = None
             self._blocks.append(block)
+            self._bytes += len(block)
             if len(self._blocks) > self._depth:
-                self._blocks.popleft()
+                self._bytes -= len(self._blocks.popleft()) - self._offset
                 self._offset = 0
                 self._counters["playback_dropped"] += 1
 
@@ -74,6 +85,8 @@ class PlaybackBuffer:
                 if self._offset >= len(block):
                     self._blocks.popleft()
                     self._offset = 0
+            self._bytes -= len(out)
+            self._taken = now, length
             if len(out) < length and self._dry_since is None:
                 self._dry_since = now
         return bytes(out) + bytes(length - len(out))

@@ -99,6 +99,10 @@ class SoundStream:
         return self.output_latency + self._cushion + PERIOD if self._plays else 0.0
 
     @property
+    def queued(self) -> float:
+        return self._playback.queued(time.monotonic(), 2 * self._rate_hz)
+
+    @property
     def counters(self) -> Mapping[str, int]:
         return self._counters
 

@@ -1,7 +1,7 @@
 """What one endpoint plays, and what its transmitter is keyed for meanwhile. Pure; times are seconds.
 
 Rule 1. Talkgroups have a rank: the one spoken on first, then the others heard, in their order.
-        One burst is played at a time; nothing is mixed, and nothing else keys.
+        Unless told to mix, one burst is played at a time, and nothing else keys.
 Rule 2. A burst of a better rank takes over at once. One of a worse rank is not listened to until
         no burst is left and the hang time of the talkgroup last played or spoken on has run out;
         then it is entered late, with the packet that comes next.
@@ -16,27 +16,26 @@ Rule 5. A burst that has ended so is gone on with if packets of it still come; o
 Rule 6. The transmitter is keyed from the first packet taken (`gateway.voice.ptt` says the rest).
 Rule 7. A local sound keys as well, under a grant of its own on `LOCAL`; where a burst is played it
         is that burst's grant that keys.
+Rule 8. Told to mix, rule 2 does not hold: one burst of each talkgroup is played, `MAX_MIXED` at
+        once, and of more the best ranks. The best rank is heard as it is, the others softer while it
+        is; the transmitter is keyed by the grant of the best.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
 
 from gateway.voice.jitter import Frame, Jitter
+from gateway.voice.lane import FRESH, FRESH_IDLE, MAX_BURSTS, Burst, Heard, Key, Lane
 from gateway.voice.lateness import Lateness
 from gateway.voice.ptt import Keyed, Ptt
 from gateway.voice.rtp import Packet, Token
 
-FRESH = 0.4
-"""Seconds without a packet after which there is no audio any more (contract, section 6)."""
+__all__ = ["FRESH", "FRESH_IDLE", "LOCAL", "MAX_BURSTS", "Downlink", "Heard"]
 
-FRESH_IDLE = 0.1
-"""The same, when the floor is idle: what still comes has only been held up on its way."""
-
-MAX_BURSTS = 4
-"""Whole bursts waiting for each other; the oldest that waits is dropped beyond."""
+MAX_MIXED = 4
+"""Talkgroups played at once; nobody follows more, and each costs a decoder."""
 
 LOCAL = "~local"
 """What local sounds are keyed for; no configured talkgroup can be called so."""
@@ -48,47 +47,22 @@ _MAX_CLIENTS = 64
 _MAX_ENDED = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A talkgroup that is listened to; ``tot`` and ``hang_time`` in seconds."""
-
-    talkgroup: str
-    tot: float
-    hang_time: float
-
-
-class _Burst:
-    __slots__ = ("closed", "confirmed", "heard", "jitter", "key", "patience", "token")
-
-    def __init__(
-        self, key: tuple[str, str, int], heard: Heard, token: Token, jitter: Jitter
-    ) -> None:
-        self.key = key
-        self.heard = heard
-        self.token = token
-        self.jitter = jitter
-        self.patience = FRESH
-        self.confirmed = False
-        self.closed = False
-
-
 class Downlink:
-    """The receiving side of one endpoint.
+    """The receiving side of one endpoint; ``mixes`` says that it plays several talkgroups at once.
 
-    ``counts`` has what was refused: ``untuned``, ``waiting`` (rule 2), ``stale`` (rule 3),
+    ``counts`` has what was refused: ``untuned``, ``waiting`` (rules 2 and 8), ``stale`` (rule 3),
     ``ended`` (rule 5); and everything that `Jitter.counts` has, of bursts that have ended.
     """
 
-    def __init__(self, *, tx_delay: float, tail: float) -> None:
+    def __init__(self, *, tx_delay: float, tail: float, mixes: bool = False) -> None:
         self.counts: Counter[str] = Counter()
         self._ptt = Ptt(tx_delay, tail)
-        self._heard: dict[str, tuple[int, Heard]] = {}
-        self._bursts: list[
-            _Burst
-        ] = []  # the first is played, the others wait; all of one talkgroup
-        self._ended: OrderedDict[tuple[str, str, int], _Burst] = OrderedDict()
+        self._mixes = mixes
+        self._lanes: list[Lane] = []  # best rank first
+        self._ended: OrderedDict[Key, Burst] = OrderedDict()
         self._clients: OrderedDict[str, Lateness] = OrderedDict()
         self._held: tuple[str, float] | None = None  # talkgroup of the conversation, and until when
+        self._now = 0.0
         self._local: Keyed | None = None
         self._sounds = 0
 
@@ -100,23 +74,30 @@ class Downlink:
     @property
     def busy(self) -> bool:
         """There is something to play or to keep keyed; `tick` wants to be called."""
-        return bool(self._bursts) or self._ptt.keyed is not None or self._local is not None
+        return self._first is not None or self._ptt.keyed is not None or self._local is not None
 
     @property
     def hearing(self) -> bool:
         """As `busy`, but not for a local sound alone."""
         keyed = self._ptt.keyed
-        return bool(self._bursts) or (keyed is not None and keyed.talkgroup != LOCAL)
+        return self._first is not None or (keyed is not None and keyed.talkgroup != LOCAL)
 
     @property
     def starts_at(self) -> float | None:
         """When the first frame of the burst to be played may be had."""
-        return self._bursts[0].jitter.starts_at if self._bursts else None
+        first = self._first
+        return None if first is None else first.bursts[0].jitter.starts_at
 
     @property
     def talker(self) -> str | None:
-        """Whose burst is played."""
-        return self._bursts[0].key[1] if self._bursts else None
+        """Whose burst is played; of several, the one of the best rank."""
+        first = self._first
+        return None if first is None else first.bursts[0].key[1]
+
+    @property
+    def playing(self) -> tuple[str, ...]:
+        """Talkgroups of which a burst is played, best rank first."""
+        return tuple(lane.heard.talkgroup for lane in self._lanes if lane.bursts)
 
     def device(self, playback_delay: float) -> None:
         """Played from now on is what sounds ``playback_delay`` after it was written."""
@@ -124,24 +105,31 @@ class Downlink:
 
     def tune(self, heard: Iterable[Heard], now: float) -> None:
         """Listen to these talkgroups, best rank first, and to no other."""
-        self._heard = {item.talkgroup: (rank, item) for rank, item in enumerate(heard)}
-        for burst in self._bursts:
-            if burst.key[0] in self._heard:
-                burst.heard = self._heard[burst.key[0]][1]
-        if self._bursts and self._bursts[0].key[0] not in self._heard:
-            self._drop(now)
+        self._now = now
+        was = self._first is not None
+        before = {lane.heard.talkgroup: lane for lane in self._lanes}
+        lanes = []
+        for item in heard:
+            lane = before.pop(item.talkgroup, None) or Lane(item, self._over, self.counts)
+            lane.heard = item
+            lanes.append(lane)
+        for lane in before.values():
+            lane.drop()
+        self._lanes = lanes
+        if was and self._first is None:
             self._ptt.silence(now)
 
     def spoken(self, talkgroup: str, now: float) -> None:
         """The endpoint itself has spoken on ``talkgroup``: the conversation is there."""
-        if talkgroup in self._heard:
-            self._held = (talkgroup, now + self._heard[talkgroup][1].hang_time)
+        lane = self._lane(talkgroup)
+        if lane is not None:
+            self._held = (talkgroup, now + lane.heard.hang_time)
 
     def floor_idle(self, talkgroup: str) -> None:
         """Nobody has the floor of ``talkgroup`` any more."""
-        for burst in self._bursts:
-            if burst.key[0] == talkgroup:
-                burst.patience = FRESH_IDLE
+        lane = self._lane(talkgroup)
+        for burst in () if lane is None else lane.bursts:
+            burst.patience = FRESH_IDLE
 
     def sound(self, seconds: float | None) -> None:
         """A local sound of this length is to be played from now on; None: it is over (rule 7)."""
@@ -153,7 +141,8 @@ class Downlink:
 
     def stop(self, now: float) -> None:
         """Play nothing more of what is here, and release at once."""
-        self._drop(now)
+        self._now = now
+        self._drop_all()
         self._local = None
         self._ptt.stop()
 
@@ -168,55 +157,52 @@ class Downlink:
         confirmed: bool = True,
     ) -> bool:
         """Take one packet that plays ``ticks`` of 48 kHz; False where a rule refuses it."""
-        key = (talkgroup, talker, packet.ssrc)
-        for burst in self._bursts:
-            if burst.key == key:
-                burst.patience = FRESH
-                burst.confirmed |= confirmed
-                return burst.jitter.put(packet, ticks, now)
-        if talkgroup not in self._heard:
+        self._now = now
+        lane = self._lane(talkgroup)
+        if lane is None:
             self.counts["untuned"] += 1
             return False
-        rank, heard = self._heard[talkgroup]
-        refused = self._refusal(key, rank, packet.token, now, confirmed=confirmed)
+        key = (talkgroup, talker, packet.ssrc)
+        burst = lane.find(key)
+        if burst is not None:
+            burst.patience = FRESH
+            burst.confirmed |= confirmed
+            return burst.jitter.put(packet, ticks, now)
+        refused = self._refusal(key, lane, packet.token, now, confirmed=confirmed)
         if refused:
             self.counts[refused] += 1
             return False
-        found = self._ended.pop(key, None)
-        if found is None:
-            found = _Burst(key, heard, packet.token, Jitter(self._lateness(talker)))
-        found.patience = FRESH
-        found.confirmed |= confirmed
-        if not found.jitter.put(packet, ticks, now):
-            self._ended[key] = found
+        burst = self._ended.pop(key, None)
+        if burst is None:
+            burst = Burst(key, packet.token, Jitter(self._lateness(talker)))
+        burst.patience = FRESH
+        burst.confirmed |= confirmed
+        if not burst.jitter.put(packet, ticks, now):
+            self._ended[key] = burst
             return False
-        self._make_room(found, now)
-        self._bursts.append(found)
+        self._give_way(lane)
+        lane.add(burst)
         return True
 
-    def tick(self, now: float, *, holding: bool = False) -> bool:
-        """Go on to the burst that is to be played now; True where a frame of it may be pulled.
+    def tick(self, now: float, *, holding: Container[str] = ()) -> bool:
+        """Go on to what is to be played now; True where frames of it may be pulled.
 
-        ``holding`` says that not all of the frame last pulled has been played yet.
+        Of the talkgroups in ``holding`` not all of the frame last pulled has been played yet.
         """
+        self._now = now
         vanished = False
-        while self._bursts and not holding:
-            burst = self._bursts[0]
-            gone = burst.jitter.depth == 0 and now - burst.jitter.arrived >= burst.patience
-            if not burst.jitter.finished and not gone:
-                break
-            vanished = not burst.jitter.finished
-            burst.closed = burst.jitter.finished
-            self._end(now)
-        if self._bursts:
-            burst = self._bursts[0]
-            if self._ptt.audio(
-                Keyed(burst.key[0], burst.token, burst.heard.tot, burst.confirmed), now
-            ):
+        for lane in self._lanes:
+            if lane.bursts and lane.heard.talkgroup not in holding:
+                vanished |= lane.advance(now)
+        first = self._first
+        if first is not None:
+            burst, heard = first.bursts[0], first.heard
+            keyed = Keyed(heard.talkgroup, burst.token, heard.tot, burst.confirmed)
+            if self._ptt.audio(keyed, now):
                 return self._ptt.passes(now)
             self.counts["timed_out"] += 1
             burst.closed = True
-            self._end(now)
+            first.end()
         elif self._local is not None:
             if self._ptt.audio(self._local, now):
                 return self._ptt.passes(now)
@@ -227,55 +213,60 @@ class Downlink:
             self._ptt.silence(now)
         return False
 
-    def pull(self, now: float, ahead: float = 0.0) -> Frame | None:
-        """The next frame of the burst being played; None before its start and after its end.
+    def pull(self, now: float, ahead: float = 0.0, talkgroup: str | None = None) -> Frame | None:
+        """The next frame of ``talkgroup`` (None: of the best rank that is played), to be played ``ahead`` seconds from ``now``.
 
-        ``ahead`` is what is still to be played before it begins, in seconds.
+        None before a burst's start and after its end.
         """
-        return self._bursts[0].jitter.pull(now, ahead) if self._bursts else None
+        lane = self._first if talkgroup is None else self._lane(talkgroup)
+        return None if lane is None else lane.pull(now, ahead)
 
-    def _refusal(
-        self, key: tuple[str, str, int], rank: int, token: Token, now: float, *, confirmed: bool
-    ) -> str:
+    @property
+    def _first(self) -> Lane | None:
+        """The best rank of which there is a burst."""
+        for lane in self._lanes:
+            if lane.bursts:
+                return lane
+        return None
+
+    def _lane(self, talkgroup: str) -> Lane | None:
+        for lane in self._lanes:
+            if lane.heard.talkgroup == talkgroup:
+                return lane
+        return None
+
+    def _refusal(self, key: Key, lane: Lane, token: Token, now: float, *, confirmed: bool) -> str:
         if key in self._ended and self._ended[key].closed:
             return "ended"
-        if self._bursts:
-            current = self._bursts[-1]
-            playing = self._heard[current.key[0]][0]
-            if rank > playing:
-                return "waiting"
-            older = token < current.token and (current.confirmed or not confirmed)
-            return "stale" if rank == playing and older else ""
-        if self._held is not None and self._held[0] in self._heard:
+        if lane.refuses(token, confirmed=confirmed):
+            return "stale"
+        better = self._lanes[: self._lanes.index(lane)]
+        if self._mixes:
+            full = sum(1 for other in better if other.bursts) >= MAX_MIXED
+            return "waiting" if full else ""
+        if any(other.bursts for other in better):
+            return "waiting"
+        if self._first is None and self._held is not None:
             talkgroup, until = self._held
-            if rank > self._heard[talkgroup][0] and now < until:
+            if now < until and any(other.heard.talkgroup == talkgroup for other in better):
                 return "waiting"
         return ""
 
-    def _make_room(self, burst: _Burst, now: float) -> None:
-        """Rules 2 and 3 for what is played when ``burst`` comes."""
-        if not self._bursts:
-            return
-        if self._bursts[-1].key[0] != burst.key[0]:
-            self._drop(now)
-        elif not self._bursts[-1].jitter.complete:
-            for overtaken in self._bursts:
-                overtaken.closed = burst.confirmed and overtaken.confirmed
-            self._drop(now)
-        elif len(self._bursts) == MAX_BURSTS:
-            self.counts["overrun"] += 1
-            self._remember(self._bursts.pop(1))
+    def _give_way(self, lane: Lane) -> None:
+        """Rules 2 and 8 for what is played when a burst of ``lane`` comes."""
+        others = [other for other in self._lanes if other.bursts and other is not lane]
+        for other in others[MAX_MIXED - 1 if self._mixes else 0 :]:
+            other.drop()
 
-    def _drop(self, now: float) -> None:
-        while self._bursts:
-            self._end(now)
+    def _drop_all(self) -> None:
+        for lane in self._lanes:
+            lane.drop()
 
-    def _end(self, now: float) -> None:
-        burst = self._bursts.pop(0)
-        self._held = (burst.key[0], now + burst.heard.hang_time)
-        self._remember(burst)
-
-    def _remember(self, burst: _Burst) -> None:
+    def _over(self, burst: Burst) -> None:
+        """A burst is not played any more."""
+        lane = self._lane(burst.key[0])
+        if lane is not None:
+            self._held = (burst.key[0], self._now + lane.heard.hang_time)
         self.counts.update(burst.jitter.counts)
         burst.jitter.counts.clear()
         self._ended[burst.key] = burst

@@ -1,33 +1,41 @@
-"""Carries out what the downlink machine decides: decodes, writes to the device, keys the line."""
+"""Carries out what the downlink machine decides: decodes, mixes, writes to the device, keys the line.
+
+On the way to the device: decoder (one a talkgroup) ► softer where another is more important ► rate
+of the device ► local sounds ► limiter ► pre-emphasis of a transmitter ► clock of the device.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from typing import Protocol
-
-import numpy as np
 
 from gateway.errors import DriverIOError, RemoteProtocolError
 from gateway.ops.counters import Counters
-from gateway.ports import BLOCK, AudioStream
+from gateway.ports import BLOCK, AudioStream, ClockedStream
+from gateway.voice.decoding import Decoding
 from gateway.voice.downlink import Downlink
-from gateway.voice.dsp import Samples, as_block, merge, mix
-from gateway.voice.jitter import Frame, Kind, Speed
-from gateway.voice.opus import Decoder, ticks_of
+from gateway.voice.drift import Drift
+from gateway.voice.dsp import Samples, as_block, mix
+from gateway.voice.jitter import Frame
+from gateway.voice.mixing import Mixer, fade, total
+from gateway.voice.opus import ticks_of
+from gateway.voice.processing.limiter import Limiter
 from gateway.voice.ptt import Keyed
 from gateway.voice.resample import Resampler, codec_rate
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sounds import Sounds
-from gateway.voice.stretch import longer, shorter
 from gateway.voice.ticker import Ticker
+from gateway.voice.trim import Trim
 
 _LOGGER = logging.getLogger(__name__)
 
-_WHOLE = 2  # concealed frames in a row at full loudness ...
-_FADED = 5  # ... and until silence; beyond 100 ms a guess is a drone, not speech
 _EARLY = 0.0005  # timers may fire this much early
-_NOTHING: Samples = np.zeros(0, np.int16)
+_PAUSE = 0.1  # seconds without a block; what comes then has nothing to do with what was before
+
+DUCKING_DB = 15.0
+"""How much softer the less important is, unless told: understood when nobody listens to it, and not in the way."""
 
 
 class PttLine(Protocol):
@@ -55,6 +63,7 @@ class Playout:
         *,
         active: Callable[[bool], None],
         broken: Callable[[DriverIOError], None],
+        ducking_db: float = DUCKING_DB,
     ) -> None:
         self._name = name
         self._downlink = downlink
@@ -68,20 +77,22 @@ class Playout:
         self._told_active = False
         self._sounds = Sounds(radio=line is not None)
         self._sounded = float("-inf")
+        self._mixer = Mixer(ducking_db)
+        self._limiter = Limiter()
         self._stream: AudioStream | None = None
-        self._decoder: Decoder | None = None
+        self._coded_hz = 0
+        self._decodings: dict[str, Decoding] = {}
+        self._spare: list[Decoding] = []
         self._resampler: Resampler | None = None
-        self._ssrc: int | None = None
-        self._rest = _NOTHING
-        self._concealed = 0
+        self._clock: _Clock | None = None
 
     def attach(self, stream: AudioStream) -> None:
         """Play on ``stream`` from now on."""
-        coded = codec_rate(stream.rate_hz)
-        self._decoder = Decoder(coded)
+        coded = self._coded_hz = codec_rate(stream.rate_hz)
+        self._decodings.clear()
+        self._spare = [Decoding(self._name, coded, self._counters)]  # before it is needed
         self._resampler = None if coded == stream.rate_hz else Resampler(coded, stream.rate_hz)
-        self._ssrc = None
-        self._rest = _NOTHING
+        self._clock = _Clock(stream) if isinstance(stream, ClockedStream) else None
         self._downlink.device(stream.playback_delay)
         self._sounds.device(stream.rate_hz)
         self._stream = stream
@@ -156,14 +167,17 @@ class Playout:
             self._downlink.sound(None)
         elif now >= begins_at - _EARLY:
             self._downlink.sound(self._sounds.left)
-        passes = self._downlink.tick(now, holding=len(self._rest) > 0)
+        passes = self._downlink.tick(now, holding=self._holding())
         self._settle()
         if not passes or self._stream is None:
             return
         try:
             block = self._with_sound(self._block(now, self._stream.rate_hz // 50), now)
-            if block is not None:
-                self._stream.write(block)
+            if block is None:
+                return
+            if self._clock is not None:
+                block = self._clock.block(block, now)
+            self._stream.write(block)
         except DriverIOError as error:
             self._broken(error)
         except Exception as error:  # a defect of the driver: the device is opened anew
@@ -185,8 +199,7 @@ class Playout:
         if downlink.busy is not self._busy:
             self._busy = downlink.busy
             if not self._busy:
-                self._rest = _NOTHING
-                self._ssrc = None
+                self._keep_decodings(())
                 self._count()
         if not self._busy and self._sounds.begins_at is None:
             self._ticker.stop(self._tick)
@@ -206,54 +219,78 @@ class Playout:
         self._sounded = now + BLOCK + stream.playback_delay
         return sound if block is None else mix(block, sound)
 
+    def _holding(self) -> tuple[str, ...]:
+        return tuple(name for name, decoding in self._decodings.items() if decoding.holds)
+
     def _block(self, now: float, length: int) -> Samples | None:
         """The next 20 ms, at the device's rate; None where there is nothing to play yet or any more."""
-        assert self._decoder is not None
-        coded = self._decoder.rate_hz // 50
-        while len(self._rest) < coded:
-            ahead = len(self._rest) / self._decoder.rate_hz
-            frame = self._downlink.pull(now, ahead)
-            if frame is None:
-                break
-            made = self._samples(frame, self._decoder)
-            self._rest = made if not len(self._rest) else np.concatenate((self._rest, made))
-        if not len(self._rest):
+        playing = self._downlink.playing
+        self._keep_decodings(playing)
+        heard: list[tuple[Decoding, Samples, bool]] = []
+        for rank, talkgroup in enumerate(playing):
+            decoding = self._decoding(talkgroup)
+            block = decoding.block(partial(self._pull, now, talkgroup))
+            if block is not None:
+                heard.append((decoding, block, rank == 0))
+        if not heard:
             return None
-        block, self._rest = as_block(self._rest, coded), self._rest[coded:]
-        return block if self._resampler is None else as_block(self._resampler.block(block), length)
+        coded = self._mixed(heard)
+        return coded if self._resampler is None else as_block(self._resampler.block(coded), length)
 
-    def _samples(self, frame: Frame, decoder: Decoder) -> Samples:
-        packet = frame.packet
-        if packet is not None and packet.ssrc != self._ssrc:
-            self._ssrc = packet.ssrc
-            self._concealed = 0
-            decoder.begin()
-        try:
-            if packet is not None and frame.kind is Kind.RECOVER:
-                self._concealed = 0
-                return decoder.recover(packet.payload, frame.ticks)
-            if packet is not None:
-                made = decoder.decode(packet.payload)
-                if frame.second is not None:
-                    second = decoder.decode(frame.second.payload)
-                    made = merge(made, as_block(second, len(made)))
-                if frame.speed is not Speed.EVEN:
-                    change = shorter if frame.speed is Speed.QUICKER else longer
-                    made = change(made, decoder.rate_hz)
-                self._concealed = 0
-                return made
-        except RemoteProtocolError as error:
-            self._counters.add("voice.malformed_opus")
-            _LOGGER.debug("%s: %s", self._name, error)
-        return self._concealment(frame.ticks, decoder)
+    def _pull(self, now: float, talkgroup: str, ahead: float) -> Frame | None:
+        return self._downlink.pull(now, ahead, talkgroup)
 
-    def _concealment(self, ticks: int, decoder: Decoder) -> Samples:
-        self._concealed += 1
-        made = decoder.conceal(ticks)
-        gain = min(max((_FADED - self._concealed) / (_FADED - _WHOLE), 0.0), 1.0)
-        return made if gain == 1.0 else (made * np.float32(gain)).astype(np.int16)
+    def _mixed(self, heard: list[tuple[Decoding, Samples, bool]]) -> Samples:
+        decoding, block, first = heard[0]
+        if len(heard) == 1 and first and decoding.gain in (None, 1.0):
+            decoding.gain = 1.0
+            return block
+        faded = []
+        for decoding, block, first in heard:
+            before = decoding.gain
+            gain = self._mixer.gain(before, first=first)
+            faded.append(fade(block, gain if before is None else before, gain))
+            decoding.gain = gain
+        return self._limiter.block(total(faded))
+
+    def _decoding(self, talkgroup: str) -> Decoding:
+        decoding = self._decodings.get(talkgroup)
+        if decoding is None:
+            if not self._spare:
+                self._spare.append(Decoding(self._name, self._coded_hz, self._counters))
+            decoding = self._decodings[talkgroup] = self._spare.pop()
+        return decoding
+
+    def _keep_decodings(self, playing: Container[str]) -> None:
+        """Those of talkgroups that are not played any more are for others."""
+        for name in [name for name in self._decodings if name not in playing]:
+            decoding = self._decodings.pop(name)
+            decoding.begin()
+            self._spare.append(decoding)
 
     def _count(self) -> None:
         for what, number in self._downlink.counts.items():
             self._counters.add(f"voice.{what}", number)
         self._downlink.counts.clear()
+
+
+class _Clock:
+    """A device that plays by its own clock: how long each block is to be for it."""
+
+    def __init__(self, stream: ClockedStream) -> None:
+        self._stream = stream
+        self._drift = Drift()
+        self._trim = Trim(stream.rate_hz // 50)
+        self._holes = 0
+        self._last = float("-inf")
+
+    def block(self, block: Samples, now: float) -> Samples:
+        """``block`` as the device wants it."""
+        if now - self._last > _PAUSE:
+            self._trim.begin()
+        self._last = now
+        holes = self._stream.counters.get("underruns", 0)
+        if holes != self._holes:
+            self._holes = holes
+            self._drift.begin()
+        return self._trim.block(block, self._drift.correction(self._stream.queued, now))

@@ -98,6 +98,30 @@ def test_running_dry_counts_as_an_underrun_only_if_the_burst_goes_on(pause, coun
     assert counters["underruns"] == counted
 
 
+def test_taken_to_the_last_byte_it_has_not_run_dry_and_gets_no_further_silence():
+    counters = Counter()
+    buffer = playback(counters)
+    buffer.put(b"aaaa", 0.0)
+    assert buffer.take(8, 0.0) == b"\0\0\0\0aaaa"
+    buffer.put(b"bbbb", 0.02)
+    assert buffer.take(4, 0.03) == b"bbbb"
+    assert not counters
+
+
+def test_what_waits_is_counted_on_while_the_device_plays_what_it_took():
+    buffer = playback()
+    assert buffer.queued(0.0, 100) == 0.0
+    buffer.put(b"aaaaaaaa", 0.0)
+    assert buffer.queued(0.0, 100) == pytest.approx(0.12)
+    buffer.take(2, 1.0)
+    assert buffer.queued(1.0, 100) == pytest.approx(0.10)
+    assert buffer.queued(1.01, 100) == pytest.approx(0.09)
+    assert buffer.queued(1.5, 100) == pytest.approx(0.08)
+    for _ in range(4):
+        buffer.put(b"bbbb", 1.5)
+    assert buffer.queued(2.0, 100) == pytest.approx(0.12 - 0.02)  # three blocks are the most
+
+
 @pytest.fixture
 def pulse(tmp_path, monkeypatch):
     pulse = Pulse(tmp_path, wires=2)

@@ -1,0 +1,94 @@
+"""From the frames of one talkgroup's bursts to sound, a block at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+
+from gateway.errors import RemoteProtocolError
+from gateway.ops.counters import Counters
+from gateway.voice.dsp import Samples, as_block, merge
+from gateway.voice.jitter import Frame, Kind, Speed
+from gateway.voice.opus import Decoder
+from gateway.voice.stretch import longer, shorter
+
+_LOGGER = logging.getLogger(__name__)
+
+_WHOLE = 2  # concealed frames in a row at full loudness ...
+_FADED = 5  # ... and until silence; beyond 100 ms a guess is a drone, not speech
+_NOTHING: Samples = np.zeros(0, np.int16)
+
+
+class Decoding:
+    """One decoder with what it has made and nobody has heard yet. Begins anew with each SSRC."""
+
+    def __init__(self, name: str, rate_hz: int, counters: Counters) -> None:
+        self.gain: float | None = None
+        """How loud it was mixed last; None before its first block."""
+        self._name = name
+        self._counters = counters
+        self._decoder = Decoder(rate_hz)
+        self._length = rate_hz // 50
+        self._rest = _NOTHING
+        self._ssrc: int | None = None
+        self._concealed = 0
+
+    @property
+    def holds(self) -> bool:
+        """Not all of the frame last pulled has been played."""
+        return len(self._rest) > 0
+
+    def begin(self) -> None:
+        """Forget everything."""
+        self.gain = None
+        self._rest = _NOTHING
+        self._ssrc = None
+
+    def block(self, pull: Callable[[float], Frame | None]) -> Samples | None:
+        """The next 20 ms, None where there is nothing to play yet or any more.
+
+        ``pull(ahead)`` gives the frame to be played ``ahead`` seconds after this block's beginning.
+        """
+        while len(self._rest) < self._length:
+            frame = pull(len(self._rest) / self._decoder.rate_hz)
+            if frame is None:
+                break
+            made = self._samples(frame)
+            self._rest = made if not len(self._rest) else np.concatenate((self._rest, made))
+        if not len(self._rest):
+            return None
+        block, self._rest = as_block(self._rest, self._length), self._rest[self._length :]
+        return block
+
+    def _samples(self, frame: Frame) -> Samples:
+        packet, decoder = frame.packet, self._decoder
+        if packet is not None and packet.ssrc != self._ssrc:
+            self._ssrc = packet.ssrc
+            self._concealed = 0
+            decoder.begin()
+        try:
+            if packet is not None and frame.kind is Kind.RECOVER:
+                self._concealed = 0
+                return decoder.recover(packet.payload, frame.ticks)
+            if packet is not None:
+                made = decoder.decode(packet.payload)
+                if frame.second is not None:
+                    second = decoder.decode(frame.second.payload)
+                    made = merge(made, as_block(second, len(made)))
+                if frame.speed is not Speed.EVEN:
+                    change = shorter if frame.speed is Speed.QUICKER else longer
+                    made = change(made, decoder.rate_hz)
+                self._concealed = 0
+                return made
+        except RemoteProtocolError as error:
+            self._counters.add("voice.malformed_opus")
+            _LOGGER.debug("%s: %s", self._name, error)
+        return self._concealment(frame.ticks)
+
+    def _concealment(self, ticks: int) -> Samples:
+        self._concealed += 1
+        made = self._decoder.conceal(ticks)
+        gain = min(max((_FADED - self._concealed) / (_FADED - _WHOLE), 0.0), 1.0)
+        return made if gain == 1.0 else (made * np.float32(gain)).astype(np.int16)

@@ -1,0 +1,1 @@
+"""What is done to sound on its way in or out, each step by itself. Pure: blocks in, blocks out."""

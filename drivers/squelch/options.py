@@ -37,10 +37,12 @@ class VoxOptions:
     pre_roll: ClassVar[float] = 0.2
     """Seconds that an endpoint with it sends from before it opened, unless told otherwise."""
 
-    threshold_dbfs: Annotated[float, Ge(-90), Le(-1)] = -40.0
-    """Loudness that opens, in dB below a full-scale square wave; a full-scale sine is -3."""
+    threshold_dbfs: Annotated[float, Ge(-90), Le(-1)] | None = None
+    """Loudness that opens, in dB below a full-scale square wave; a full-scale sine is -3. Default is -40, with ``margin_db`` -60."""
+    margin_db: Annotated[float, Ge(3), Le(40)] | None = None
+    """Follow the noise of the place: open only what also stands this far out of it. 6 suits a room or an engine, 15 to 20 a place where others talk."""
     hysteresis_db: Annotated[float, Ge(0), Le(30)] = 6.0
-    """Once open, this much less than the threshold keeps it open."""
+    """Once open, this much less than the threshold keeps it open, and than the margin, but at least half of the margin."""
     attack_s: Annotated[float, Ge(0), Le(1)] = 0.04
     """Seconds that the loudness must last to open; clicks and knocks are shorter. Pre-roll makes up for it."""
     hang_s: Annotated[float, Ge(0), Le(10)] = 0.5

@@ -192,8 +192,7 @@ class Downlink:
         self._now = now
         vanished = False
         for lane in self._lanes:
-            if lane.bursts and lane.heard.talkgroup not in holding:
-                vanished |= lane.advance(now)
+            vanished |= lane.advance(now, held=lane.heard.talkgroup in holding)
         first = self._first
         if first is not None:
             burst, heard = first.bursts[0], first.heard

@@ -85,13 +85,17 @@ class Lane:
             self._ended(self.bursts.pop(1))
         self.bursts.append(burst)
 
-    def advance(self, now: float) -> bool:
-        """Leave behind what is over; True where the last to go had not been whole."""
+    def advance(self, now: float, *, held: bool = False) -> bool:
+        """Leave behind what is over; True where the last to go had not been whole.
+
+        ``held`` says that not all of its last frame has been played: a whole burst waits for that.
+        One that has gone does not: what conceals its absence would be held for ever.
+        """
         vanished = False
         while self.bursts:
             burst = self.bursts[0]
             finished = burst.jitter.finished
-            if not finished and not burst.has_gone(now):
+            if held if finished else not burst.has_gone(now):
                 break
             vanished = not finished
             burst.closed = finished

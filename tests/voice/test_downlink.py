@@ -110,6 +110,33 @@ def test_with_the_floor_idle_it_is_released_after_100_ms(ticks, keyed):
     assert radio.tick(ticks) is keyed
 
 
+def test_what_is_held_of_a_concealed_frame_does_not_keep_a_vanished_talker_keyed():
+    radio = Radio()
+    for n in range(10):
+        radio.hear(packet(n))
+        radio.tick()
+    for _ in range(19):
+        radio.now += TICK
+        radio.downlink.tick(radio.now, holding=("police",))
+        radio.downlink.pull(radio.now)
+        assert radio.downlink.keyed is not None
+    radio.now += TICK
+    radio.downlink.tick(radio.now, holding=("police",))
+    assert radio.downlink.keyed is None
+    assert not radio.downlink.busy
+
+
+def test_a_whole_burst_waits_for_what_is_held_of_its_last_frame():
+    radio = Radio()
+    radio.burst(3)
+    radio.tick()
+    for _ in range(30):
+        radio.now += TICK
+        radio.downlink.tick(radio.now, holding=("police",))
+        assert radio.downlink.keyed is not None
+    assert not radio.tick(2)
+
+
 def test_idleness_of_another_floor_ends_nothing():
     radio = Radio()
     radio.hear(packet(0))

@@ -26,8 +26,9 @@ TRANSMITTERS = 4
 _SHARES = {
     Fault.DAEMON_KILLED: 30,
     Fault.DAEMON_STOPPED: 30,
-    Fault.KEYER_KILLED: 15,
-    Fault.TERMINAL_GONE: 10,
+    Fault.KEYER_KILLED: 13,
+    Fault.KEYER_STOPPED: 4,
+    Fault.TERMINAL_GONE: 8,
     Fault.BROKER_KILLED: 3,
     Fault.BROKER_STOPPED: 6,
     Fault.AUDIO_STALLED: 6,

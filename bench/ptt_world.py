@@ -37,6 +37,7 @@ class Fault(StrEnum):
     DAEMON_KILLED = "daemon killed"
     DAEMON_STOPPED = "daemon stopped"
     KEYER_KILLED = "keyer killed"
+    KEYER_STOPPED = "keyer stopped"
     TERMINAL_GONE = "terminal unplugged"
     BROKER_KILLED = "broker killed"
     BROKER_STOPPED = "broker stopped"
@@ -157,6 +158,8 @@ class World:
                 os.kill(self._daemons[transmitter], signal.SIGSTOP)
             case Fault.KEYER_KILLED:
                 os.kill(self._keyer_of(transmitter), signal.SIGKILL)
+            case Fault.KEYER_STOPPED:
+                os.kill(self._keyer_of(transmitter), signal.SIGSTOP)
             case Fault.TERMINAL_GONE:
                 transmitter.link.unlink()
             case Fault.BROKER_KILLED:
@@ -185,7 +188,7 @@ class World:
             case Fault.AUDIO_STALLED:
                 assert self._microphone is not None
                 self._microphone.send_signal(signal.SIGCONT)
-            case Fault.KEYER_KILLED | Fault.TERMINAL_GONE:
+            case Fault.KEYER_KILLED | Fault.KEYER_STOPPED | Fault.TERMINAL_GONE:
                 pass  # the gateway and its keyer mend these themselves
 
     def _keyer_of(self, transmitter: Transmitter) -> int:

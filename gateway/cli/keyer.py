@@ -6,7 +6,9 @@ for no other reason than that or a kill -9, after which closing the ports unkeys
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -17,12 +19,18 @@ from gateway.keyer.process import KeyerProcess
 from gateway.ops import logging as log
 
 
+_NICE = -10
+"""Where it may: what it does is little, and a transmitter waits for it."""
+
+
 def main(arguments: list[str]) -> int:
     """Serve the daemon at the other end of an inherited socket; the exit status."""
     descriptor, lock, level = arguments
     # Ctrl-C and a service manager's stop reach every process at once; the daemon decides when.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     log.set_up(level)
     daemon = socket.socket(fileno=int(descriptor))
     daemon.set_inheritable(False)

@@ -10,13 +10,14 @@ from bench.ptt_world import Fault, world
 pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 FAULTS = 20
-DEATH, HANG, GONE, SILENCE = 0.05, 0.15, 0.5, 1.0
+DEATH, HANG, GONE, SILENCE, WATCHED = 0.05, 0.15, 0.5, 1.0, 2.0
 """Seconds within which a transmitter is released on a machine that does other things besides."""
 
 WITHIN = {
     Fault.DAEMON_KILLED: DEATH,
     Fault.KEYER_KILLED: DEATH,
     Fault.DAEMON_STOPPED: HANG,
+    Fault.KEYER_STOPPED: WATCHED,
     Fault.TERMINAL_GONE: GONE,
     Fault.BROKER_KILLED: SILENCE,
     Fault.BROKER_STOPPED: SILENCE,

@@ -91,6 +91,7 @@ class GadgetChip:
 
     def remove(self) -> None:
         self.pull_out()
+        wait_for(lambda: Path(self.path).name not in hidraws())  # its number may be the next one's
         for link in (GADGET / "configs/c.1").iterdir():
             if link.is_symlink():
                 link.unlink()
@@ -153,6 +154,7 @@ class UhidChip(threading.Thread):
         self._ends.set()
         self.join(5)
         os.close(self._device)
+        wait_for(lambda: Path(self.path).name not in hidraws())
 
     def _say(self, kind: int, data: bytes) -> None:
         os.write(self._device, struct.pack("<I", kind) + data)

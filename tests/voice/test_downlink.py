@@ -115,7 +115,7 @@ def test_what_is_held_of_a_concealed_frame_does_not_keep_a_vanished_talker_keyed
     for n in range(10):
         radio.hear(packet(n))
         radio.tick()
-    for _ in range(19):
+    for _ in range(18):
         radio.now += TICK
         radio.downlink.tick(radio.now, holding=("police",))
         radio.downlink.pull(radio.now)

@@ -256,7 +256,15 @@ def endpoint_options_of(name: str, endpoint: Endpoint) -> EndpointOptions:
         input_timeout=endpoint.input_timeout_s,
         has_ptt=endpoint.ptt is not None,
         tones=endpoint.tones,
+        mixes=mixes(endpoint),
+        ducking_db=endpoint.ducking_db,
+        pre_emphasis=endpoint.pre_emphasis,
     )
+
+
+def mixes(endpoint: Endpoint) -> bool:
+    """Whether it plays several talkgroups at once: a loudspeaker does, a radio's channel is for one conversation."""
+    return endpoint.ptt is None if endpoint.mix is None else endpoint.mix == "duck"
 
 
 def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]:
@@ -271,7 +279,7 @@ def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]
 
 _OF_DEVICES = (
     "audio", "ptt", "squelch", "priority", "tx_delay_s", "tail_s", "rx_mute_s", "pre_roll_s", "pre_alarm_s",
-    "tones", "squelch_tail_cut_ms", "input_timeout_s",
+    "tones", "squelch_tail_cut_ms", "input_timeout_s", "mix", "ducking_db", "pre_emphasis",
 )  # fmt: skip
 """The keys of an endpoint that it is opened with; what is not among them changes while it runs."""
 

@@ -11,6 +11,7 @@ from gateway.pieces import (
     joined_endpoints,
     occasion_of,
     recorder_options_of,
+    same_devices,
     talkgroups_of,
 )
 from gateway.settings.loader import load
@@ -133,3 +134,26 @@ def test_endpoint_has_tones_unless_they_are_switched_off(settings, tones):
     radio = settings.endpoints["police-radio"]
     assert radio.tones
     assert endpoint_options_of("police-radio", replace(radio, tones=tones)).tones is tones
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "mix", "mixes"),
+    [
+        ("police-radio", None, False),
+        ("police-radio", "duck", True),
+        ("south-gate-intercom", None, True),
+        ("south-gate-intercom", "one", False),
+    ],
+)
+def test_a_loudspeaker_mixes_and_a_radio_does_not_unless_told_otherwise(
+    settings, endpoint, mix, mixes
+):
+    changed = replace(settings.endpoints[endpoint], mix=mix, ducking_db=9.0, pre_emphasis=True)
+    options = endpoint_options_of(endpoint, changed)
+    assert (options.mixes, options.ducking_db, options.pre_emphasis) == (mixes, 9.0, True)
+
+
+@pytest.mark.parametrize("change", [{"mix": "one"}, {"ducking_db": 3.0}, {"pre_emphasis": True}])
+def test_how_it_plays_is_changed_by_opening_it_anew(settings, change):
+    intercom = settings.endpoints["south-gate-intercom"]
+    assert not same_devices(intercom, replace(intercom, **change))

@@ -300,6 +300,12 @@ class Endpoint:
     """Seconds the transmitter stays keyed after the last audio."""
     rx_mute_s: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.3
     """Seconds after transmitting during which squelch is not listened to."""
+    mix: Literal["one", "duck"] | None = None
+    """Of several talkgroups at once, hear ``one`` (the most important) or all, the others softer (``duck``); default is one with ``ptt``, duck without."""
+    ducking_db: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 15.0
+    """Decibels that less important talkgroups are softer while a more important one is heard; 60 is silence."""
+    pre_emphasis: bool = False
+    """Whether what it transmits is made brighter by 6 dB an octave from 300 to 3,400 Hz (1 at 1 kHz) and limited: for a transmitter's flat input only, a microphone input does it itself."""
     pre_roll_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """Seconds of audio from before the squelch opened that are sent first; default 0.4 with ctcss, 0.2 with vox, else 0.1."""
     squelch_tail_cut_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0

@@ -23,7 +23,7 @@ from gateway.voice.cues import Cues
 from gateway.voice.downlink import Downlink, Heard
 from gateway.voice.hot_mic import Change, HotMic
 from gateway.voice.patch import Tuning
-from gateway.voice.playout import Playout, PttLine
+from gateway.voice.playout import DUCKING_DB, Playout, PttLine
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
 from gateway.voice.squelch import Squelch
@@ -65,6 +65,10 @@ class EndpointOptions:
     """None: twice the talk limit of the talkgroup it speaks on."""
     has_ptt: bool = False
     tones: bool = True
+    mixes: bool = False
+    """Several talkgroups are heard at once, the less important ones softer by ``ducking_db``."""
+    ducking_db: float = DUCKING_DB
+    pre_emphasis: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Endpoint:
         self._timed_out = 0
         self._cues = Cues(tones=options.tones, radio=options.has_ptt, hands_free=squelch.listens)
         self._rate_hz: int | None = None
-        self._downlink = Downlink(tx_delay=options.tx_delay, tail=options.tail)
+        self._downlink = Downlink(tx_delay=options.tx_delay, tail=options.tail, mixes=options.mixes)
         self._playout = Playout(
             options.name,
             self._downlink,
@@ -155,6 +159,8 @@ class Endpoint:
             counters,
             active=self._playing,
             broken=self._on_broken,
+            ducking_db=options.ducking_db,
+            pre_emphasis=options.pre_emphasis,
         )
         self._hot = HotMic(presses=not squelch.listens)
         self._hot_timer: asyncio.TimerHandle | None = None

@@ -21,6 +21,7 @@ from gateway.voice.dsp import Samples, as_block, mix
 from gateway.voice.jitter import Frame
 from gateway.voice.mixing import Mixer, fade, total
 from gateway.voice.opus import ticks_of
+from gateway.voice.processing.emphasis import PreEmphasis
 from gateway.voice.processing.limiter import Limiter
 from gateway.voice.ptt import Keyed
 from gateway.voice.resample import Resampler, codec_rate
@@ -64,6 +65,7 @@ class Playout:
         active: Callable[[bool], None],
         broken: Callable[[DriverIOError], None],
         ducking_db: float = DUCKING_DB,
+        pre_emphasis: bool = False,
     ) -> None:
         self._name = name
         self._downlink = downlink
@@ -79,6 +81,9 @@ class Playout:
         self._sounded = float("-inf")
         self._mixer = Mixer(ducking_db)
         self._limiter = Limiter()
+        self._pre_emphasis = pre_emphasis
+        self._emphasis: PreEmphasis | None = None
+        self._deviation = Limiter()
         self._stream: AudioStream | None = None
         self._coded_hz = 0
         self._decodings: dict[str, Decoding] = {}
@@ -92,6 +97,7 @@ class Playout:
         self._decodings.clear()
         self._spare = [Decoding(self._name, coded, self._counters)]  # before it is needed
         self._resampler = None if coded == stream.rate_hz else Resampler(coded, stream.rate_hz)
+        self._emphasis = PreEmphasis(stream.rate_hz) if self._pre_emphasis else None
         self._clock = _Clock(stream) if isinstance(stream, ClockedStream) else None
         self._downlink.device(stream.playback_delay)
         self._sounds.device(stream.rate_hz)
@@ -175,6 +181,8 @@ class Playout:
             block = self._with_sound(self._block(now, self._stream.rate_hz // 50), now)
             if block is None:
                 return
+            if self._emphasis is not None:
+                block = self._deviation.block(self._emphasis.block(block))
             if self._clock is not None:
                 block = self._clock.block(block, now)
             self._stream.write(block)

@@ -64,6 +64,7 @@ _BUILT_IN: dict[str, dict[str, _Paths]] = {
         ),
         "pty": _Paths("drivers.ptt.pty_line:PtyLine", "drivers.squelch.options:PtySquelchOptions"),
         "vox": _Paths("drivers.squelch.vox:Vox", "drivers.squelch.options:VoxOptions"),
+        "ctcss": _Paths("drivers.squelch.ctcss:Ctcss", "drivers.squelch.options:CtcssOptions"),
     },
     "camera": {
         "rtsp": _Paths("drivers.camera.rtsp:RtspCamera", "drivers.camera.options:RtspOptions"),

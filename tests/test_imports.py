@@ -147,6 +147,7 @@ PURE = {
     "drivers.squelch.options": {"annotated_types"},
     "drivers.squelch.vox": {"numpy"},
     "drivers.squelch.noise_floor": {"numpy"},
+    "drivers.squelch.ctcss": {"numpy"},
 }
 IMPURE_CALLS = {
     "time",

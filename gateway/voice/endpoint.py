@@ -163,6 +163,7 @@ class Endpoint:
             pre_emphasis=options.pre_emphasis,
         )
         self._hot = HotMic(presses=not squelch.listens)
+        self._was_hot = False
         self._hot_timer: asyncio.TimerHandle | None = None
         self._sender: Sender | None = None
         self._fault: str | None = None
@@ -245,24 +246,35 @@ class Endpoint:
 
     def hot_mic(self, until: float | None) -> None:
         """Speak where it is tuned to without anybody pressing, until then in the loop's time."""
+        if until != self._hot.until:
+            now = _now()
+            self._heat(self._hot.close() if until is None else self._hot.open(until, now), now)
+
+    def _on_heat(self) -> None:
+        self._hot_timer = None
         now = _now()
-        if until == self._hot.until:
-            return
-        before = self._hot.hot
-        change = self._hot.close() if until is None else self._hot.open(until, now)
-        if self._hot_timer is not None:
-            self._hot_timer.cancel()
-            self._hot_timer = None
-        if self._hot.until is not None:
-            loop = asyncio.get_running_loop()
-            self._hot_timer = loop.call_at(self._hot.until, self.hot_mic, None)
-        if before != self._hot.hot:
+        self._heat(self._hot.tick(now), now)
+
+    def _heat(self, change: Change, now: float) -> None:
+        if self._was_hot != self._hot.hot:
+            self._was_hot = self._hot.hot
             _LOGGER.info(
                 "%s: the microphone is %s", self.name, "hot" if self._hot.hot else "closed"
             )
             self._uplink.reckon(now)
             self.refresh()
         self._key(change)
+        self._arm_heat()
+
+    def _arm_heat(self) -> None:
+        deadline = self._hot.deadline()
+        if self._hot_timer is not None:
+            if self._hot_timer.when() == deadline:
+                return
+            self._hot_timer.cancel()
+            self._hot_timer = None
+        if deadline is not None:
+            self._hot_timer = asyncio.get_running_loop().call_at(deadline, self._on_heat)
 
     def refresh(self) -> None:
         """Take over what the settings say of the talkgroups now."""
@@ -286,6 +298,7 @@ class Endpoint:
         before = self._uplink.state
         self._do(self._uplink.granted(token, _now()))
         if before is State.ASKING or (before is State.QUEUED and self._holds_floor):
+            self._hot.granted(_now())
             self._cue(self._cues.granted(waited=before is State.QUEUED))
 
     def on_refused(self, talkgroup: str, cause: int, text: str, retry_after: float | None) -> None:
@@ -391,10 +404,10 @@ class Endpoint:
             self._on_squelch(self._squelch.open)
 
     def _on_squelch(self, is_open: bool) -> None:
-        self._key(self._hot.key(is_open))
+        self._key(self._hot.key(is_open, _now()))
 
     def _key(self, change: Change) -> None:
-        """The microphone is to be open or closed, or to ask with another priority."""
+        """The microphone is to be open or closed, or to ask with a priority of its own."""
         talkgroup = self._tuning.speaks
         if self._sender is None or talkgroup is None:
             return
@@ -403,6 +416,7 @@ class Endpoint:
         elif change.asks and self._uplink.state is not State.QUIET:
             self._floor(talkgroup).request(self.name, priority=self._priority)
         self._do(self._uplink.squelch(change.is_open, _now()))
+        self._arm_heat()
 
     @property
     def _priority(self) -> int:
@@ -418,7 +432,7 @@ class Endpoint:
             # What it hears from now on is our own voice; an input that was taken out stays so.
             is_open = self._squelch.deafen()
             if self._uplink.state is not State.OUT:
-                self._uplink.squelch(self._hot.key(is_open).is_open, _now())
+                self._uplink.squelch(self._hot.key(is_open, _now()).is_open, _now())
 
     def _on_time(self) -> None:
         self._timer = None

@@ -1,11 +1,12 @@
 """A microphone that an incident opens: the machine, and an endpoint with it on a floor."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from gateway.link.messages import GroupState, IncidentState
-from gateway.voice.hot_mic import PRIORITY, Change, HotMic
+from gateway.voice.hot_mic import LISTENS, PRIORITY, TALKS, Change, HotMic
 from gateway.voice.patch import Tuning
 from tests.voice.rig import World, in_virtual_time, silence, speak, tone
 
@@ -30,31 +31,49 @@ def test_time_that_is_over_opens_nothing(until, hot):
     assert mic.hot is hot
 
 
-def test_key_pressed_meanwhile_asks_at_the_endpoints_own_priority_and_let_go_at_the_lowest():
+def test_key_pressed_meanwhile_asks_at_the_endpoints_own_priority_and_let_go_leaves_a_break():
     mic = HotMic(presses=True)
     mic.open(30.0, 0.0)
-    assert mic.key(True) == Change(is_open=True, asks=True)
+    assert mic.key(True, 1.0) == Change(is_open=True, asks=True)
     assert mic.priority(OWN) == OWN
     assert not mic.unattended
-    assert mic.key(True) == Change(is_open=True), "said once more"
-    assert mic.key(False) == Change(is_open=True, asks=True)
+    assert mic.key(True, 1.1) == Change(is_open=True), "said once more"
+    assert mic.key(False, 2.0) == Change(is_open=False)
     assert mic.priority(OWN) == PRIORITY
+    assert mic.deadline() == 2.0 + LISTENS
+    assert mic.tick(2.0 + LISTENS) == Change(is_open=True)
 
 
 def test_key_that_is_held_when_its_time_is_over_goes_on():
     mic = HotMic(presses=True)
     mic.open(30.0, 0.0)
-    mic.key(True)
+    mic.key(True, 29.0)
     assert mic.close() == Change(is_open=True)
-    assert mic.key(False) == Change(is_open=False)
+    assert mic.key(False, 31.0) == Change(is_open=False)
 
 
 def test_voice_beside_it_presses_nothing():
     mic = HotMic(presses=False)
     mic.open(30.0, 0.0)
-    assert mic.key(True) == Change(is_open=True)
+    assert mic.key(True, 1.0) == Change(is_open=True)
     assert mic.priority(OWN) == PRIORITY
     assert mic.unattended
+    assert mic.key(False, 2.0) == Change(is_open=True), "nor does it let anything go"
+
+
+def test_it_falls_quiet_now_and_then_so_that_a_radio_that_transmits_it_can_hear_an_answer():
+    mic = HotMic(presses=True)
+    mic.open(60.0, 0.0)
+    mic.granted(2.0)
+    assert mic.deadline() == 2.0 + TALKS
+    assert mic.tick(1.999 + TALKS) == Change(is_open=True)
+    assert mic.tick(2.0 + TALKS) == Change(is_open=False)
+    assert mic.key(True, 12.5) == Change(is_open=True, asks=True), "a key is a key"
+    assert mic.key(False, 13.0) == Change(is_open=False)
+    assert mic.deadline() == 13.0 + LISTENS
+    assert mic.tick(13.0 + LISTENS) == Change(is_open=True)
+    assert mic.tick(60.0) == Change(is_open=False)
+    assert mic.deadline() is None
 
 
 # An endpoint with it
@@ -118,10 +137,12 @@ async def test_key_pressed_on_it_raises_the_burst_to_its_own_priority():
         lines.open_squelch()
         await speak(radio, tone(0.5))
         assert channel.log == [120]
+        assert channel.holder == "gate", "one burst all the time"
         lines.close_squelch()
         await speak(radio, tone(0.5))
-        assert channel.log == [120, 0]
-        assert channel.holder == "gate", "one burst all the time"
+        assert channel.holder is None, "whoever was called may answer"
+        await speak(radio, tone(2.2))
+        assert [entry for entry in channel.log if entry != ("release", "gate")] == [120, 0]
 
 
 @in_virtual_time
@@ -151,6 +172,18 @@ async def test_time_out_of_inputs_does_not_count_for_it():
         await speak(radio, tone(2.0))
         assert world.channel("police").holder is None, "a stuck key is taken out as ever"
         assert any("not listened to" in fault for fault in endpoint.facts.faults)
+
+
+@in_virtual_time
+async def test_its_breaks_give_the_floor_back_and_last_no_longer_than_they_must():
+    async with World() as world:
+        _, radio, _ = await hot(world, 30.0)
+        await speak(radio, tone(25.0))
+        at = [when for when, _, _ in world.channel("police").packets]
+        breaks = [later - earlier for earlier, later in pairwise(at)]
+        breaks = [length for length in breaks if length > 0.5]
+        assert breaks == pytest.approx([LISTENS, LISTENS], abs=0.3)
+        assert len(requests(world.channel("police"))) == 3
 
 
 @in_virtual_time

@@ -30,7 +30,7 @@ from gateway.voice.rtp import Packet, Token
 
 _LOGGER = logging.getLogger(__name__)
 
-LOOK_PAUSE = 5.0
+LOOK_PAUSE = 2.0
 """Seconds between two looks at the disk."""
 
 TIDY_PAUSE = 3600.0

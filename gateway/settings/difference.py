@@ -51,6 +51,7 @@ class Difference:
     plan_order: bool = False
     serves: bool = False
     dispositions: bool = False
+    recordings: bool = False
     restart: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -84,6 +85,7 @@ def difference(old: Settings, new: Settings) -> Difference:
         plan_order=kept != [name for name in new.plans if name in old.plans],
         serves=old.serves != new.serves,
         dispositions=old.dispositions != new.dispositions,
+        recordings=old.recordings != new.recordings,
         restart=tuple(key for key in RESTART if getattr(old, key) != getattr(new, key)),
     )
 

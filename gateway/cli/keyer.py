@@ -15,12 +15,16 @@ import sys
 from pathlib import Path
 
 from drivers import registry
+from gateway.keyer.log import Outlet, put_before
 from gateway.keyer.process import KeyerProcess
 from gateway.ops import logging as log
 
-
 _NICE = -10
 """Where it may: what it does is little, and a transmitter waits for it."""
+
+
+_LAST_WORDS = 0.5
+"""Seconds that its last log lines have; its lines are closed by then."""
 
 
 def main(arguments: list[str]) -> int:
@@ -32,14 +36,21 @@ def main(arguments: list[str]) -> int:
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     log.set_up(level)
+    outlet = put_before(logging.getLogger())
     daemon = socket.socket(fileno=int(descriptor))
     daemon.set_inheritable(False)
     try:
         KeyerProcess(daemon, Path(lock), registry).run()
     except OSError as error:
         logging.getLogger("gateway.keyer").critical("the keyer cannot work: %s", error)
-        return 1
-    return 0
+        return _ended(outlet, 1)
+    return _ended(outlet, 0)
+
+
+def _ended(outlet: Outlet, status: int) -> int:
+    if not outlet.drain(_LAST_WORDS):
+        os._exit(status)  # an orderly end would wait for the thread that cannot write
+    return status
 
 
 if __name__ == "__main__":

@@ -369,7 +369,7 @@ class VoiceSide:
         hot = (
             one.until
             for one in self._microphones.values()
-            if one.talkgroup == tuned.speaks and name in one.endpoints
+            if one.talkgroup == tuned.speaks and name in one.endpoints and settings.hot_mic
         )
         endpoint.hot_mic(max(hot, default=None))
 

@@ -1,13 +1,33 @@
-"""What announcements to the groups served here may have to say, so that it is rendered ahead. Pure."""
+"""What announcements to the groups served here may have to say, so that it is rendered ahead. Pure.
+
+And the checks of what is configured for them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.alarm import plan as plans
 from gateway.alarm.levels import Groups, own_groups
 from gateway.settings.facts import groups_of, plans_of, rotas_of, serves_of, sites_of
+from gateway.settings.findings import Finding, Subject
 from gateway.settings.model import Settings
+
+SPEAKER = "announcer"
+"""The name that announcements speak under; no endpoint's."""
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """An endpoint with the announcer's name, and one that pre-empts nobody."""
+    if SPEAKER in subject.settings.endpoints:
+        what = f"{SPEAKER} is the name that announcements speak under"
+        yield Finding(("endpoints", SPEAKER), what, "choose another")
+    wanted = subject.settings.announcements
+    if wanted.pre_empt_priority <= wanted.priority:
+        loc = ("announcements", "pre_empt_priority")
+        what = f"{wanted.pre_empt_priority} is not above priority, {wanted.priority}"
+        yield Finding(loc, what, "only a strictly higher one pre-empts", warning=True)
 
 
 @dataclass(frozen=True, slots=True)

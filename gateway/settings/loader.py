@@ -15,6 +15,7 @@ from gateway.alarm.calendars import local
 from gateway.errors import ConfigError, Problem
 from gateway.ops import collector
 from gateway.settings import (
+    announced,
     broker,
     conditions,
     coverage,
@@ -46,6 +47,7 @@ _CHECKS = (
     coverage.check,
     conditions.check,
     supervised.check,
+    announced.check,
 )
 
 

@@ -158,9 +158,9 @@ class AlarmSide:
             self.desk, self.desk.source_of, journal.append, shared.clock, self._show_shelf
         )
         shared.states.on_change(self._endpoint_changed)
-        shared.states.give_way(self.desk.busy)
+        shared.states.give_way(self.desk.busy, self.desk.crowded)
         self._to_show: dict[str, None] = {}  # a set that keeps its order
-        self._showing = Pace(self._show_inputs, INPUTS_SHOWN, self.desk.busy)
+        self._showing = Pace(self._show_inputs, INPUTS_SHOWN, self.desk.busy, self.desk.crowded)
         journal.on_fault(self._watch.storage)
         journal.on_fault(self._storage_changed)
         journal.on_fault(self._outputs.storage)

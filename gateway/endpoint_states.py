@@ -75,9 +75,9 @@ class EndpointStates:
     def __contains__(self, name: object) -> bool:
         return name in self._facts
 
-    def give_way(self, busy: Callable[[], bool]) -> None:
-        """What does not speak goes out slowly while ``busy()``."""
-        self._pace.busy = busy
+    def give_way(self, busy: Callable[[], bool], storm: Callable[[], bool]) -> None:
+        """What does not speak goes out slowly while ``busy()``, and hardly while ``storm()``."""
+        self._pace.busy, self._pace.storm = busy, storm
 
     def add(self, name: str, kind: str, site: str) -> None:
         """An endpoint that there is from now on, or whose kind or site has changed."""

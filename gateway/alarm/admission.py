@@ -8,7 +8,8 @@ Rule 3. Signals of one subject are decided in the order in which they came. What
         as quiet moves up with its first signal that is not, and so does what follows while that waits.
 Rule 4. Each lane holds at most `LANE_LIMIT`, of which one source may hold `SOURCE_LIMIT`. Past that
         a signal is refused: it is not acknowledged, and counted. No device gets there, since each
-        waits for the answer to its last signal; only a program that does not wait can.
+        waits for the answer to its last signal, and `acceptance` answers fewer than these; only a
+        program that does not wait can. What was acknowledged in an earlier run is never refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gateway.alarm.fair_queue import FairQueue
 
-LANE_LIMIT = 16_384
+LANE_LIMIT = 49_152
 SOURCE_LIMIT = 4_096
 
 
@@ -53,16 +54,21 @@ class Admission(Generic[W]):
         return len(self._urgent) + len(self._quiet)
 
     @property
-    def urgent(self) -> bool:
-        """Whether something waits that may page."""
-        return bool(self._urgent)
+    def urgent(self) -> int:
+        """How many wait that may page."""
+        return len(self._urgent)
 
-    def put(self, signal: W) -> bool:
+    def waiting(self, source: str) -> int:
+        """How many of a source wait."""
+        return self._urgent.waiting(source) + self._quiet.waiting(source)
+
+    def put(self, signal: W, *, refusable: bool = True) -> bool:
         """Let it wait; False: refused (rule 4)."""
         subject, source = signal.subject, signal.source
         urgent = not signal.quiet or subject in self._subjects_urgent
         lane = self._urgent if urgent else self._quiet
-        if len(lane) >= self._lane_limit or lane.waiting(source) >= self._source_limit:
+        full = len(lane) >= self._lane_limit or lane.waiting(source) >= self._source_limit
+        if full and refusable:
             return False
         if not urgent:
             _more(self._subjects_quiet, subject)

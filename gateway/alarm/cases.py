@@ -62,8 +62,13 @@ class Cases:
         for source in rules.sources.values():
             self._mates.setdefault((source.site, source.place), []).append(source)
 
-    def of_signal(self, sighting: Sighting, now: Moment, *, drill: bool) -> Case | None:
-        """The case of a signal that joins no incident; None where it opens none."""
+    def of_signal(
+        self, sighting: Sighting, now: Moment, *, drill: bool, raised: float | None = None
+    ) -> Case | None:
+        """The case of a signal that joins no incident; None where it opens none.
+
+        ``raised`` (POSIX seconds) is when it was said, where that is not ``now``.
+        """
         if sighting.quiet and not self._is_named(sighting):
             return None
         source = sighting.source
@@ -83,6 +88,7 @@ class Cases:
             covert=sighting.covert,
             by=sighting.by,
             text=sighting.text if source is None and sighting.text else None,
+            raised=raised,
         )
 
     def of_order(self, order: Order, source: SourceFacts | None, now: Moment) -> Case:
@@ -137,6 +143,7 @@ class Cases:
         covert: bool = False,
         text: str | None = None,
         by: str | None = None,
+        raised: float | None = None,
     ) -> Case:
         groups = self._groups
         steps = steps_of(plan, groups, site, drill=drill) if plan else ()
@@ -154,7 +161,7 @@ class Cases:
             site=source.site if source else None,
             site_title=site.title if site else None,
             position=site.position if site else None,
-            raised=now.wall,
+            raised=now.wall if raised is None else raised,
             plan=plan.name if plan else None,
             steps=steps,
             parties={name: groups[name].party for name in called},

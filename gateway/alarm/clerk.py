@@ -147,9 +147,9 @@ T = TypeVar("T")
 class Clerk:
     """Stores, then says.
 
-    ``wanted`` says of (incident, page) whether that page still is to be sent; ``answered`` is called
-    whenever the journal has answered. `begin` before use, with the group that owns the tasks; `end`
-    after.
+    ``wanted`` says of (incident, page) whether that page still is to be sent; ``crowded`` whether more
+    signals wait than are decided; ``answered`` is called whenever the journal has answered. `begin`
+    before use, with the group that owns the tasks; `end` after.
     """
 
     def __init__(
@@ -161,6 +161,7 @@ class Clerk:
         counters: Counters,
         listeners: Listeners,
         wanted: Callable[[str, str], bool],
+        crowded: Callable[[], bool],
         answered: Callable[[], None],
     ) -> None:
         self._identity = identity
@@ -168,6 +169,7 @@ class Clerk:
         self._counters = counters
         self._listeners = listeners
         self._wanted = wanted
+        self._crowded = crowded
         self._answered = answered
         self._dispatch = Dispatch(
             identity.gateway,
@@ -177,6 +179,7 @@ class Clerk:
             published=self._event_published,
             wanted=wanted,
             busy=lambda: self.busy,
+            crowded=crowded,
         )
         self._storage_failing = False
         self._tasks: asyncio.TaskGroup | None = None
@@ -203,7 +206,11 @@ class Clerk:
     @property
     def busy(self) -> bool:
         """Whether signals come in faster than one by one: what can wait had better wait."""
-        return self._storing >= BUSY
+        return self._storing >= BUSY or self._crowded()
+
+    def holds(self, event_id: str) -> bool:
+        """Whether the broker does not have this event yet."""
+        return self._dispatch.holds(event_id)
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks

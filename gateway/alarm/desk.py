@@ -2,11 +2,13 @@
 
 Rules (contract, section 2 "Alarms and incidents"):
 
-1. Signals wait their turn in `reception`; everything else is decided as it comes. A decision is
-   made at once: nothing is awaited within it.
+1. Signals wait their turn in `reception`, in a storm on disk already (`acceptance`): what is decided
+   then is decided as of when it was said. Everything else is decided as it comes. A decision is made at
+   once: nothing is awaited within it.
 2. At a start, incidents go on where the journal has them, under a new owner term; events that the
-   broker never had are published; pages without a receipt are sent again with their old ids. A
-   journal that cannot be read then is taken up when it can (`recall`).
+   broker never had are published; pages without a receipt are sent again with their old ids; what was
+   accepted and not decided is decided, before what comes then. A journal that cannot be read then is
+   taken up when it can (`recall`).
 3. An action off the wire counts only under its incident's own topic, and never if it is retained.
 4. Actions on incidents of other owners are theirs to answer.
 5. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
@@ -25,6 +27,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.alarm import held, wire
+from gateway.alarm.acceptance import Acceptance
 from gateway.alarm.actions import Answer, Outcome
 from gateway.alarm.cases import Rules
 from gateway.alarm.choice import Chooser
@@ -47,11 +50,12 @@ from gateway.alarm.journal import Kind, Row, Stored
 from gateway.alarm.order import Order
 from gateway.alarm.plan import SourceFacts
 from gateway.alarm.recall import PATIENCE, Recalled, recall
-from gateway.alarm.reception import Reception, Waiting
+from gateway.alarm.reception import Reception
 from gateway.alarm.record import IncidentRecord, State
 from gateway.alarm.saying import action_row
 from gateway.alarm.sensing import Sensing
 from gateway.alarm.standby import Adopt
+from gateway.alarm.waiting import Said, Waiting
 from gateway.errors import RemoteProtocolError, StorageError
 from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState, decode, encode
 from gateway.link.topics import Topics
@@ -95,6 +99,7 @@ class Memory(WritingMemory, Protocol):
 
     async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
+    async def signals_among(self, ids: Sequence[str], /) -> frozenset[str]: ...
 
 
 class Desk:
@@ -128,7 +133,9 @@ class Desk:
         self._board = InputBoard()
         self.intake = Intake(rules.flapping)
         self._sensing = Sensing(identity.gateway, identity.boot, new_id)
-        self._reception = Reception(clock, counters, self._take_in, lambda: self._clerk.storing)
+        self._reception = Reception(
+            clock, counters, self._take_in, lambda: self._clerk.storing, self._acceptance_of
+        )
         self._clerk = Clerk(
             identity,
             topics,
@@ -137,6 +144,7 @@ class Desk:
             counters,
             listeners,
             wanted=self._docket.is_wanted,
+            crowded=self.crowded,
             answered=self._reception.go,
         )
         self._timer = DeadlineTimer(clock, self._expired)
@@ -155,6 +163,7 @@ class Desk:
         recalled = await self._recalled(begun)
         async with asyncio.TaskGroup() as tasks:
             self._clerk.begin(tasks)
+            self._reception.acceptance.begin(tasks)
             self._link.on_connection(self._connection_changed)
             self._link.subscribe(self._topics.action("+", "+"), self._action_arrived)
             try:
@@ -169,6 +178,7 @@ class Desk:
                 self._ready.clear()
                 self._timer.cancel()
                 self._clerk.end()
+                self._reception.acceptance.end()
                 self._reception.close()
                 if self._receiving is not None:
                     self._receiving.cancel()
@@ -176,12 +186,8 @@ class Desk:
 
     def take(self, input_name: str, signal: AlarmSignal, told: Callable[[bool], None]) -> None:
         """One signal of a driver; ``told`` hears whether it is on disk: only then it is acknowledged."""
-
-        def done(raised: Raised) -> None:
-            told(raised.stored)
-
         sighting = understand(self._docket.directory, input_name, signal)
-        self._reception.admit(Waiting(sighting, False, done))
+        self._reception.admit(Waiting(sighting, False, said=Said(input_name, signal, told)))
 
     async def press(
         self,
@@ -250,7 +256,7 @@ class Desk:
 
         ``rows`` are stored in one unit with it.
         """
-        self._reception.admit(Waiting(sighting, False, done or _nobody, rows))
+        self._reception.admit(Waiting(sighting, False, done, rows))
 
     def source_of(self, endpoint: str) -> SourceFacts | None:
         """What alarms know of an endpoint."""
@@ -332,7 +338,8 @@ class Desk:
         self._arm()
 
     def store_again(self) -> None:
-        """The journal works again: incidents that it does not know, or not as they are, are stored."""
+        """The journal works again: what it does not know, or not as it is, is stored."""
+        self._reception.acceptance.store_again()
         found = (self._docket.get(one) for one in self._clerk.take_unstored())
         changes = [(incident, Effects(changed=True)) for incident in found if incident is not None]
         if changes:
@@ -349,6 +356,10 @@ class Desk:
     def busy(self) -> bool:
         """Whether signals come in faster than one by one."""
         return self._clerk.busy
+
+    def crowded(self) -> bool:
+        """Whether signals come in faster than they are decided."""
+        return self._reception.crowded
 
     def figures(self) -> AlarmFigures:
         """How busy this desk is."""
@@ -377,6 +388,17 @@ class Desk:
     def incidents(self) -> tuple[IncidentState, ...]:
         """The incidents owned here that are not closed, or closed within the last day."""
         return tuple(wire.state_of(incident.record) for incident in self._docket)
+
+    def _acceptance_of(self, reception: Reception) -> Acceptance:
+        return Acceptance(
+            self._journal,
+            self._clock,
+            self._new_id,
+            self._counters,
+            waiting=reception.waiting_of,
+            answered=reception.go,
+            is_out=lambda event: not self._clerk.holds(event),
+        )
 
     # A start
 
@@ -445,6 +467,12 @@ class Desk:
         self.intake.shelving.load(recalled.shelved, self._rules.sources, now)
         self._take(Taken(rows=self.intake.shelving.take_rows()), now)
         self._take_up_guards(recalled.guards)
+        accepted = self._reception.acceptance.take_up(
+            recalled.accepted, self._docket.directory, self._clock.now()
+        )
+        if accepted:
+            _LOGGER.info("%d accepted signals are decided now", len(accepted))
+        self._reception.readmit(accepted)
         self._arm()
 
     def _take_up_guards(self, rows: Iterable[Stored]) -> None:
@@ -465,10 +493,12 @@ class Desk:
     # Signals
 
     def _take_in(self, waiting: Waiting, now: Moment) -> None:
-        taken = self.intake.signal(waiting.sighting, now, drill=waiting.drill)
+        at = waiting.at or now
+        taken = self.intake.signal(waiting.sighting, at, drill=waiting.drill)
         own, *others = taken.sightings
         rows = [*waiting.rows, *held.rows_of(taken.began, taken.ended), *taken.rows]
-        self._raise(own, now, drill=waiting.drill, done=waiting.done, rows=rows)
+        done = partial(self._reception.acceptance.outcome, waiting)
+        self._raise(own, now, drill=waiting.drill, done=done, rows=rows, event_id=waiting.id, at=at)
         for also in others:
             self._raise(also, now)
         self._arm()
@@ -489,12 +519,19 @@ class Desk:
         drill: bool = False,
         done: Done | None = None,
         rows: Sequence[Row] = (),
+        event_id: str | None = None,
+        at: Moment | None = None,
     ) -> None:
-        """One sighting becomes an event, a row, and what it changes about incidents."""
+        """One sighting becomes an event, a row, and what it changes about incidents.
+
+        ``event_id`` and ``at`` as in `Sensing.sense`.
+        """
         self._counters.add("alarm.signals")
         self._board.see(sighting)
-        changes = self._docket.signal(sighting, now, drill=drill)
-        sensed, own = self._sensing.sense(sighting, changes, now, drill=drill)
+        changes = self._docket.signal(sighting, now, drill=drill, at=at)
+        sensed, own = self._sensing.sense(
+            sighting, changes, now, drill=drill, event_id=event_id, at=at
+        )
         self._clerk.carry_out([*own, *rows], changes, now, sensed=sensed, done=done)
 
     # Time, actions, connection
@@ -593,10 +630,6 @@ class Desk:
             return
         deadlines = (self._docket.deadline(), self.intake.deadline())
         self._timer.arm(min((one for one in deadlines if one is not None), default=None))
-
-
-def _nobody(_: Raised) -> None:
-    pass
 
 
 def _settle(future: asyncio.Future[Raised], raised: Raised) -> None:

@@ -75,7 +75,8 @@ class Dispatch:
     """The sending side of the desk of ``gateway``. Used from the event loop only.
 
     ``published`` is told each event's id that the broker has; ``wanted`` says of (incident, page)
-    whether that page is still to be sent; ``busy`` whether quiet events had better wait.
+    whether that page is still to be sent; ``busy`` whether quiet events had better wait, and
+    ``crowded`` whether they must.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Dispatch:
         published: Callable[[str], None],
         wanted: Callable[[str, str], bool],
         busy: Callable[[], bool],
+        crowded: Callable[[], bool],
     ) -> None:
         self._gateway = gateway
         self._topics = topics
@@ -108,7 +110,7 @@ class Dispatch:
         self._quiet: deque[str] = deque()
         self._late: deque[str] = deque()
         self._quiet_in_flight = 0
-        self._quiet_pace = Pace(self._send_quiet, EVENTS_IN_FLIGHT, busy)
+        self._quiet_pace = Pace(self._send_quiet, EVENTS_IN_FLIGHT, busy, crowded)
         self._missed_events: dict[str, None] = {}
         self._pausing: asyncio.TimerHandle | None = None
 
@@ -116,6 +118,10 @@ class Dispatch:
     def waiting_events(self) -> int:
         """Events that the broker does not have yet."""
         return len(self._events)
+
+    def holds(self, event_id: str) -> bool:
+        """Whether the broker does not have this event yet."""
+        return event_id in self._events
 
     def close(self) -> None:
         """Start nothing more."""

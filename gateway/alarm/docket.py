@@ -100,8 +100,13 @@ class Docket:
         page = delivery.find(incident.record.pages, page_id) if incident else None
         return page is not None and page.due is not None
 
-    def signal(self, sighting: Sighting, now: Moment, *, drill: bool = False) -> list[Change]:
-        """One signal (rules 1 to 4). The first change is that of the incident it belongs to."""
+    def signal(
+        self, sighting: Sighting, now: Moment, *, drill: bool = False, at: Moment | None = None
+    ) -> list[Change]:
+        """One signal (rules 1 to 4). The first change is that of the incident it belongs to.
+
+        ``at`` is when it was said, where that is not ``now``: what it opens was raised then.
+        """
         if sighting.shelved or sighting.walk:
             return []
         if sighting.subject in self._elsewhere:
@@ -116,7 +121,7 @@ class Docket:
         if sighting.signal is SignalKind.CANCEL:
             return [] if current is None else [self._done(current, Effects())]
         if current is None:
-            return self._open(sighting, now, drill=drill)
+            return self._open(sighting, now, drill=drill, at=at or now)
         if sighting.quiet and sighting.category != SUPERVISION:
             return []
         latch = sighting.source is not None and latches(sighting.source, sighting.category)
@@ -273,8 +278,8 @@ class Docket:
         self._cases = Cases(self._owner, rules, self._new_id)
         self.directory = Directory(rules.sources.values())
 
-    def _open(self, sighting: Sighting, now: Moment, *, drill: bool) -> list[Change]:
-        case = self._cases.of_signal(sighting, now, drill=drill)
+    def _open(self, sighting: Sighting, now: Moment, *, drill: bool, at: Moment) -> list[Change]:
+        case = self._cases.of_signal(sighting, now, drill=drill, raised=at.wall)
         if case is None:
             return []
         source = sighting.source

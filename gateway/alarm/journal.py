@@ -246,6 +246,10 @@ class Journal:
         """Signals that nothing says reached the broker, oldest first."""
         return await self.standing(Kind.SIGNAL)
 
+    async def signals_among(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of ``ids`` that a signal row has for its key."""
+        return await self._read(lambda connection: reading.signals_among(connection, ids))
+
     async def since(self, kind: Kind, since: float) -> tuple[Stored, ...]:
         """Rows of ``kind`` stored since ``since`` (POSIX seconds), oldest first."""
         return await self._read(lambda connection: reading.of_kind(connection, kind, since))

@@ -5,8 +5,9 @@ Rules:
      into a file of its own, ``journal-FIRST-LAST.db``: the same tables, read-only, complete.
   2. Nothing is removed before the archive is on disk, has its name, and was read back and found
      to continue the chain. An archive that is there already is taken as it is, and checked as well.
-  3. Rows that something standing rests on stay in the journal as well: those of open incidents, and
-     the newest of each key that stands. They go when nothing needs them any more.
+  3. Rows that something standing rests on stay in the journal as well: those of open incidents, the
+     newest of each key that stands, and signals that came after an accepted row that stands. They go
+     when nothing needs them any more.
   4. Rows are removed few at a time by the journal's own writer, each time with the anchor moved: a
      press never waits for more than `_CHUNK_ROWS` of them.
 """
@@ -40,9 +41,11 @@ _CHUNK_PAUSE = 0.02
 
 _NEEDED = """
 SELECT seq FROM standing UNION
-SELECT seq FROM events WHERE key IN (SELECT key FROM standing WHERE kind = 'incident')
+SELECT seq FROM events WHERE key IN (SELECT key FROM standing WHERE kind = 'incident') UNION
+SELECT seq FROM events WHERE kind = 'signal'
+  AND seq > (SELECT min(seq) FROM standing WHERE kind = 'accepted')
 """
-"""What something standing rests on (rule 3)."""
+"""What something standing rests on (rule 3); that an accepted signal is decided, its signal row says."""
 
 
 class Owner(Protocol):

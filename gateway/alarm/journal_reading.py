@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,9 @@ _STANDING = f"{_ROW} JOIN standing USING (seq) WHERE standing.kind = ? ORDER BY 
 _NEWEST = f"{_ROW} ORDER BY seq DESC LIMIT ?"
 _AFTER = f"{_ROW} WHERE seq > ? ORDER BY seq"
 _LINKED = "seq, wall, kind, key, body, hash FROM events"
+
+_KEYS_AT_ONCE = 500
+"""Keys asked for in one statement; some builds of SQLite take 999 values."""
 
 _T = TypeVar("_T")
 
@@ -79,6 +82,17 @@ def standing(connection: sqlite3.Connection, kind: Kind) -> tuple[Stored, ...]:
 def of_kind(connection: sqlite3.Connection, kind: Kind, since: float) -> tuple[Stored, ...]:
     """Rows of ``kind`` stored since ``since`` (POSIX seconds), oldest first."""
     return tuple(Stored(*row) for row in connection.execute(_OF_KIND, (kind, since)))
+
+
+def signals_among(connection: sqlite3.Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Those of ``ids`` that a signal row has for its key."""
+    found: set[str] = set()
+    for at in range(0, len(ids), _KEYS_AT_ONCE):
+        some = ids[at : at + _KEYS_AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT key FROM events WHERE kind = ? AND key IN ({marks})"  # noqa: S608 - marks
+        found.update(key for (key,) in connection.execute(query, (Kind.SIGNAL, *some)))
+    return frozenset(found)
 
 
 def terms(connection: sqlite3.Connection) -> dict[str, int]:

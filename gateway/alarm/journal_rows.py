@@ -45,6 +45,10 @@ class Kind(StrEnum):
     """Another gateway owns the incident of this key; what this one knew of it stands no longer."""
     TESTED = "tested"
     """A test of an endpoint was received; key: the endpoint."""
+    ACCEPTED = "accepted"
+    """Signals that are acknowledged and not decided yet; key: their batch's id (`gateway.alarm.accepted`)."""
+    DECIDED = "decided"
+    """Each signal of the accepted row of this key has a `SIGNAL` row; no body."""
     PATCHED = "patched"
     """Talkgroups were patched by hand; key: the patch's id, body: its PatchState."""
     UNPATCHED = "unpatched"
@@ -62,6 +66,7 @@ ENDS = {
     Kind.REVEALED: Kind.SEALED,
     Kind.TAKEN_BACK: Kind.HANDED,
     Kind.UNPATCHED: Kind.PATCHED,
+    Kind.DECIDED: Kind.ACCEPTED,
 }
 """Which kind of row ends the standing of which: the newest row of the latter's key stands until then."""
 

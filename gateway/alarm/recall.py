@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.alarm import snapshot
+from gateway.alarm import accepted, snapshot
+from gateway.alarm.accepted import Accepted
 from gateway.alarm.docket import KEEP_CLOSED
 from gateway.alarm.journal_rows import Kind, Stored
 from gateway.alarm.snapshot import Snapshot
@@ -30,6 +31,7 @@ class Memory(Protocol):
 
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
     async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
+    async def signals_among(self, ids: Sequence[str], /) -> frozenset[str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Recalled:
     guards: tuple[Stored, ...]
     """Those that were running."""
     shelved: tuple[Stored, ...]
+    accepted: tuple[Accepted, ...]
+    """Batches that stand, with those of their signals that are not decided."""
 
 
 async def recall(
@@ -66,11 +70,23 @@ async def recall(
                 events=await standing(Kind.SIGNAL),
                 guards=await standing(Kind.HELD),
                 shelved=await standing(Kind.SHELVED),
+                accepted=await _undecided(journal, await standing(Kind.ACCEPTED)),
             )
     except (StorageError, TimeoutError) as error:
         why = str(error) or f"no answer within {PATIENCE} s"
         _LOGGER.error("what earlier runs left is not known yet: %s", why)
         return None
+
+
+async def _undecided(journal: Memory, rows: Iterable[Stored]) -> tuple[Accepted, ...]:
+    batches = []
+    for row in rows:
+        try:
+            batches.append(accepted.from_row(row))
+        except StorageError as error:
+            _LOGGER.error("%s: %s; not taken up", row.key, error)
+    ids = [entry.id for batch in batches for entry in batch.entries]
+    return tuple(accepted.undecided(batches, await journal.signals_among(ids)))
 
 
 def _readable(rows: Iterable[Stored], counters: Counters) -> list[Snapshot]:

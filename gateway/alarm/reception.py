@@ -7,19 +7,21 @@ Rules:
 3. A journal that lags is waited for here, in the fair queue, and not in its own: only what may page
    is decided while `MAX_STORING` decisions are unanswered.
 4. What is refused, and what still waits at the end, hears that it is not stored.
+5. Where many wait, what drivers said is accepted before it is decided (`acceptance`). It keeps its place
+   among those that wait. While it is accepted by the dozen, slices of decisions are of `HURRIED`, `PAUSE`
+   apart, and with one quiet signal at most: devices wait for an acknowledgement, and nobody for a trouble.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
+from gateway.alarm.acceptance import Acceptance
 from gateway.alarm.admission import Admission
-from gateway.alarm.clerk import Done, Raised
-from gateway.alarm.contact import Sighting
-from gateway.alarm.journal_rows import Row
+from gateway.alarm.clerk import Raised
+from gateway.alarm.waiting import Waiting
 from gateway.moment import Moment
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
@@ -28,39 +30,21 @@ _LOGGER = logging.getLogger(__name__)
 
 SLICE = 0.005
 """Seconds of decisions at a time: a quarter of a voice packet, a twentieth of a timer's 100 ms."""
+HURRIED = 0.002
+"""Seconds of decisions at a time while signals are being accepted."""
+PAUSE = 0.03
+"""Seconds between two such slices: what is decided in one takes three times as long to store and say."""
 MAX_STORING = 512
 """Decisions that the journal has not answered: about 50 ms of a busy disk."""
 
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A signal that waits; ``done`` is told what has come of it, ``rows`` are stored with it."""
-
-    sighting: Sighting
-    drill: bool
-    done: Done
-    rows: tuple[Row, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        return self.sighting.subject
-
-    @property
-    def source(self) -> str:
-        """Its site; of what no endpoint has, the input, which is what the subject begins with."""
-        source = self.sighting.source
-        return source.site if source is not None else self.sighting.subject.partition(":")[0]
-
-    @property
-    def quiet(self) -> bool:
-        return self.sighting.quiet
+_NOTHING = Raised(None, False, ())
 
 
 class Reception:
     """Used from the event loop only.
 
     ``decide`` makes one decision; ``storing`` says how many the journal has not answered, and
-    whoever knows that it has answered calls `go`.
+    whoever knows that it has answered calls `go`. ``acceptance`` is built on `waiting_of` and `go`.
     """
 
     def __init__(
@@ -69,19 +53,31 @@ class Reception:
         counters: Counters,
         decide: Callable[[Waiting, Moment], None],
         storing: Callable[[], int],
+        acceptance: Callable[[Reception], Acceptance],
     ) -> None:
         self._clock = clock
         self._counters = counters
         self._decide = decide
         self._storing = storing
         self._admission: Admission[Waiting] = Admission()
+        self.acceptance = acceptance(self)
         self._open = False
         self._next: asyncio.Handle | None = None
+        self._accepting: asyncio.Handle | None = None
         self._refusing = False
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._admission)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether signals come in much faster than they are decided."""
+        return self.acceptance.is_dense(self._clock.now())
+
+    def waiting_of(self, source: str) -> int:
+        """How many of a source wait."""
+        return self._admission.waiting(source)
 
     def open(self) -> None:
         """Decide from now on; what came before waits."""
@@ -92,40 +88,70 @@ class Reception:
         """Decide nothing more."""
         self._open = False
         while (waiting := self._admission.take()) is not None:
-            waiting.done(Raised(None, False, ()))
+            waiting.decided(_NOTHING)
 
     def admit(self, waiting: Waiting) -> None:
         """Let a signal wait, or refuse it."""
         if self._admission.put(waiting):
             self._refusing = False
+            self.acceptance.put(waiting)
             self.go()
             return
         self._counters.add("alarm.refused")
         level = logging.DEBUG if self._refusing else logging.WARNING
         self._refusing = True
         _LOGGER.log(level, "%s: too many signals wait; refused", waiting.source)
-        waiting.done(Raised(None, False, ()))
+        waiting.decided(_NOTHING)
+
+    def readmit(self, accepted: Iterable[Waiting]) -> None:
+        """What an earlier run has accepted waits again, before what came since; none is refused."""
+        later = []
+        while (waiting := self._admission.take()) is not None:
+            later.append(waiting)
+        for waiting in (*accepted, *later):
+            self._admission.put(waiting, refusable=False)
+        self.go()
 
     def go(self) -> None:
-        """Go on deciding, where there is something and the journal keeps up."""
-        if self._next is None and self._open and len(self._admission) and self._may_decide():
-            self._next = asyncio.get_running_loop().call_soon(self._work)
+        """Go on, where there is something to do and the journal keeps up."""
+        waiting = len(self._admission)
+        if not self._open or not waiting:
+            return
+        loop = asyncio.get_running_loop()
+        if self._accepting is None and self.acceptance.wants(waiting + self._storing()):
+            self._accepting = loop.call_soon(self._accept)
+        if self._next is None and self._may_decide():
+            self._next = (
+                loop.call_later(PAUSE, self._work) if self.crowded else loop.call_soon(self._work)
+            )
 
     def _may_decide(self) -> bool:
-        return self._admission.urgent or self._storing() < MAX_STORING
+        return bool(self._admission.urgent) or self._storing() < MAX_STORING
+
+    def _accept(self) -> None:
+        self._accepting = None
+        self.acceptance.accept(len(self._admission) + self._storing())
 
     def _work(self) -> None:
         self._next = None
-        until: float | None = None
-        while self._may_decide() and (waiting := self._admission.take()) is not None:
+        now = self._clock.now()
+        hurried = self.acceptance.is_dense(now)
+        until = now.elapsed + (HURRIED if hurried else SLICE)
+        while self._may_decide():
+            last = hurried and not self._admission.urgent
+            waiting = self._admission.take()
+            if waiting is None:
+                break
+            waiting.taken = True
             now = self._clock.now()
-            until = now.elapsed + SLICE if until is None else until
             try:
                 self._decide(waiting, now)
             except Exception:  # a defect in one signal's path must not end the others'
                 self._counters.add("alarm.signals_failed")
                 _LOGGER.exception("%s: the signal failed", waiting.subject)
-                waiting.done(Raised(None, False, ()))
-            if now.elapsed >= until:
+                waiting.decided(_NOTHING)
+            if last or now.elapsed >= until:
                 break
+        if not len(self._admission):
+            self.acceptance.none_waits()
         self.go()

@@ -20,6 +20,7 @@ from gateway.alarm.report_figures import Figures, divided, figures_of
 from gateway.alarm.report_incidents import IncidentFigures, Incidents
 from gateway.alarm.report_rates import RateCount, Rates
 from gateway.link.messages import AlarmEvent
+from gateway.moment import parse_timestamp
 
 __all__ = ["Report", "report"]
 
@@ -56,7 +57,8 @@ def report(
     """The figures of what was raised in ``since`` <= time < ``until`` (POSIX seconds).
 
     ``rows`` in order, up to now: what happened after ``until`` to an incident raised before it
-    still belongs to it. Rows of before ``since`` are needed for the availability only.
+    still belongs to it. Rows of before ``since`` are needed for the availability only. A signal counts
+    when its event says that it was: in a storm its row is stored later.
     """
     incidents = Incidents()
     signals: Counter[str] = Counter()
@@ -72,10 +74,12 @@ def report(
             continue
         read += 1
         try:
-            if row.kind == Kind.SIGNAL and row.wall < until:
+            if row.kind == Kind.SIGNAL:
                 event = _EVENT.decode(row.body)
-                signals[event.signal] += 1
-                count.signal(event, row.wall)
+                at = parse_timestamp(event.time)
+                if since <= at < until:
+                    signals[event.signal] += 1
+                    count.signal(event, at)
             elif row.kind in (Kind.INCIDENT, Kind.CLOSED):
                 incidents.snapshot(row.body, row.wall)
             elif row.kind == Kind.TESTED and row.wall < until:

@@ -61,8 +61,13 @@ class Sensing:
         *,
         drill: bool,
         site: str | None = None,
+        event_id: str | None = None,
+        at: Moment | None = None,
     ) -> tuple[Sensed, list[Row]]:
-        """The event of a sighting and its rows; ``site`` where it has no endpoint that says so."""
+        """The event of a sighting and its rows; ``site`` where it has no endpoint that says so.
+
+        ``event_id`` and ``at`` are those of its acceptance, where it was accepted before.
+        """
         counted: list[str] = []
         if sighting.folded:
             counted = self._silent.pop(sighting.subject, [])
@@ -73,9 +78,9 @@ class Sensing:
         self._seq += 1
         event = wire.event_of(
             sighting,
-            event_id=self._new_id(),
+            event_id=event_id or self._new_id(),
             gateway=self._gateway,
-            time=now.wall,
+            time=(at or now).wall,
             seq=self._seq,
             boot=self._boot,
             drill=drill,

@@ -8,7 +8,7 @@ Rule 2. A second alarm of the same endpoint is real, and so is every alarm of an
         twice means it. The same alarm again within `BOUNCE` with no restore between is still the
         first: a contact that bounces, or a panel that missed its acknowledgement.
 Rule 3. A walk ends by itself at its time, at the latest after `LONGEST`. It is not kept over a
-        restart: what is pressed then is real.
+        restart: what is pressed then is real, and so is what was pressed before it began.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ BOUNCE = 1.0
 
 @dataclass(slots=True)
 class Walk:
-    """One walk over ``endpoints``, until ``ends`` on `Moment.elapsed`."""
+    """One walk over ``endpoints``, from ``begins`` until ``ends`` on `Moment.elapsed`."""
 
     endpoints: frozenset[str]
+    begins: float
     ends: float
     seen: dict[str, float] = field(default_factory=dict)
     """When each endpoint was pressed, POSIX seconds, in that order."""
@@ -41,7 +42,7 @@ class Walk:
 
     @classmethod
     def begun(cls, endpoints: Iterable[str], seconds: float, now: Moment) -> Walk:
-        return cls(frozenset(endpoints), now.elapsed + min(seconds, LONGEST))
+        return cls(frozenset(endpoints), now.elapsed, now.elapsed + min(seconds, LONGEST))
 
     @property
     def missing(self) -> frozenset[str]:
@@ -54,7 +55,9 @@ class Walk:
     def takes(self, sighting: Sighting, now: Moment) -> bool:
         """Whether this signal is the walk's (rules 1 and 2); its endpoint is ticked off then."""
         source = sighting.source
-        if not self.is_on(now) or source is None or source.endpoint not in self.endpoints:
+        if not self.begins <= now.elapsed < self.ends:
+            return False
+        if source is None or source.endpoint not in self.endpoints:
             return False
         name = source.endpoint
         if sighting.signal is SignalKind.RESTORE:

@@ -86,6 +86,12 @@ def test_first_press_in_a_walk_is_a_test_and_the_second_is_real():
     assert way.signal() == [("alarm", "panic")]
 
 
+def test_press_from_before_the_walk_began_is_real_though_it_is_decided_later():
+    way = Way()
+    way.intake.walk = Walk.begun([NAME], 600.0, START.later(1.0))
+    assert way.signal() == [("alarm", "panic")]
+
+
 def test_button_that_is_not_walked_is_real():
     way = Way()
     way.intake.walk = Walk.begun(["another"], 600.0, START)

@@ -133,6 +133,27 @@ async def test_what_is_open_stays_whole_and_goes_when_it_is_closed(store: Store)
     assert store.verify().problem is None
 
 
+async def test_what_tells_that_an_accepted_signal_is_decided_stays_while_its_batch_stands(
+    store: Store,
+):
+    await store.month(
+        2026,
+        1,
+        Row(Kind.SIGNAL, "before", b""),
+        Row(Kind.PUBLISHED, "before", b""),
+        Row(Kind.ACCEPTED, "batch", b"{}"),
+        Row(Kind.SIGNAL, "decided", b""),
+        Row(Kind.PUBLISHED, "decided", b""),
+    )
+    await store.month(2026, 2)
+    await retire(store.journal, store.folder, at(2026, 2, 2))
+    assert await store.journal.signals_among(["before", "decided", "never"]) == {"decided"}
+    await store.month(2026, 3, Row(Kind.DECIDED, "batch", b""))
+    await retire(store.journal, store.folder, at(2026, 2, 2))
+    assert await store.journal.signals_among(["before", "decided", "never"]) == frozenset()
+    assert store.verify().problem is None
+
+
 async def test_a_journal_goes_on_after_a_start_with_its_rows_archived(store: Store):
     await store.month(2026, 1)
     await store.month(2026, 2)

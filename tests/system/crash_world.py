@@ -44,9 +44,9 @@ class Starter:
     """Starts and kills one gateway after another; ``log`` holds all of their runs."""
 
     def __init__(self, config: Path, disk: FaultyDisk, mode: str) -> None:
-        self._log = config.with_suffix(".log")
+        self.log = config.with_suffix(".log")
         self._pid = 0
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("crash_starter.py"), config, mode],
                 env={**disk.environment, "PYTHONPATH": str(ROOT)},
@@ -65,11 +65,11 @@ class Starter:
 
     def start(self) -> None:
         """One gateway, up to its word ``ready``."""
-        before = self._log.stat().st_size
+        before = self.log.stat().st_size
         self._pid = int(self._say("start"))
 
         def ready() -> bool:
-            with self._log.open("rb") as log:
+            with self.log.open("rb") as log:
                 log.seek(before)
                 return b" ready" in log.read()
 
@@ -287,6 +287,10 @@ class World:
         self.starter.end()
         self.receiver.end()
 
+    def taken_up(self) -> int:
+        """How many starts found something that was accepted and not decided."""
+        return self.starter.log.read_text("utf-8").count("accepted signals are decided now")
+
     def break_loose(self) -> None:
         """Begin the storm."""
         for panel in self.storm:
@@ -354,16 +358,20 @@ class World:
                 or (events and name in self.acknowledged and not self.receiver.events.get(name))
             }
 
+        def lost() -> dict[str, tuple[int, int]]:
+            stored = Counter(row["endpoint"] for row in rig.signals(self.config.parent / "data"))
+            return {
+                name: (count, stored[name]) for name, count in storm.items() if stored[name] < count
+            }
+
         deadline = time.monotonic() + 30
-        while missing() and time.monotonic() < deadline:
+        while (missing() or lost()) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert missing() == set(), "acknowledged, and not heard of"
+        assert lost() == {}, "more ACKs than rows"
         rows = rig.signals(self.config.parent / "data")
-        stored = Counter(row["endpoint"] for row in rows)
-        lost = {
-            name: (count, stored[name]) for name, count in storm.items() if stored[name] < count
-        }
-        assert lost == {}, "more ACKs than rows"
+        ids = [row["id"] for row in rows]
+        assert len(ids) == len(set(ids)), "decided a second time"
         assert {row["endpoint"] for row in rows} >= self.pressed
         twice = {name: ids for name, ids in self.receiver.incidents.items() if len(ids) != 1}
         assert twice == {}, "a second incident"

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Container, Iterable
 
+from gateway.ports import BLOCK
 from gateway.voice.jitter import Frame, Jitter
 from gateway.voice.lane import FRESH, FRESH_IDLE, MAX_BURSTS, Burst, Heard, Key, Lane
 from gateway.voice.lateness import Lateness
@@ -219,6 +220,20 @@ class Downlink:
         """
         lane = self._first if talkgroup is None else self._lane(talkgroup)
         return None if lane is None else lane.pull(now, ahead)
+
+    def over_at(self, now: float) -> float | None:
+        """When, within the 20 ms from ``now`` on, nothing can be heard any more, or the tail is over.
+
+        `tick` wants to be called then as well; a transmitter is released with the last sound in it.
+        """
+        playing = [lane for lane in self._lanes if lane.bursts]
+        if self._local is not None or len(playing) > 1:
+            return None
+        if playing:
+            after = playing[0].over_after()
+            return None if after is None else now + after
+        until = self._ptt.deadline
+        return until if until is not None and until < now + BLOCK else None
 
     @property
     def _first(self) -> Lane | None:

@@ -22,7 +22,8 @@ Rule 7. Packets held up together count as one that was late. Pre-roll, which com
         is late against, never counts as late.
 Rule 8. A packet already here or already played changes nothing. A number far ahead of what is
         expected begins anew there. After `MAX_WAITING` packets the oldest is dropped.
-Rule 9. The burst has ended when its last packet has been given.
+Rule 9. The burst has ended when its last packet has been given; or before that, when all that is left
+        is silence which follows on silence.
 """
 
 from __future__ import annotations
@@ -120,11 +121,25 @@ class Jitter:
         self._pace = _PACES[-1][1]
         self._steady_until = float("-inf")
         self._paused = KEPT_PAUSE  # seconds of the present pause; silence before speech is none
+        self._silent = False  # what was given last
 
     @property
     def finished(self) -> bool:
         """The last packet of the burst has been given."""
         return self._last is not None and self._next is not None and self._next > self._last
+
+    @property
+    def silent(self) -> bool:
+        """What was given last was silence; but the coder may say the end of what was before in it."""
+        return self._silent
+
+    @property
+    def spent(self) -> bool:
+        """All of the burst is here, and nothing of what is left can be heard (rule 9)."""
+        if self._last is None or self._next is None or not self._silent:
+            return False
+        whole = len(self._waiting) == self._last - self._next + 1
+        return whole and all(one.level_dbov >= SILENT_DBOV for one in self._waiting.values())
 
     @property
     def complete(self) -> bool:
@@ -298,7 +313,8 @@ class Jitter:
 
     def _take(self) -> None:
         assert self._next is not None
-        self._waiting.pop(self._next, None)
+        taken = self._waiting.pop(self._next, None)
+        self._silent = taken is not None and taken.level_dbov >= SILENT_DBOV
         self._next += 1
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from gateway.voice.jitter import Frame, Jitter
 from gateway.voice.rtp import Token
 
+LOOKAHEAD = 0.0065
+"""Seconds that Opus holds back (`gateway.voice.opus.LOOKAHEAD`): what the last packet, of silence, brings."""
+
 FRESH = 0.4
 """Seconds without a packet after which there is no audio any more (contract, section 6)."""
 
@@ -94,13 +97,19 @@ class Lane:
         vanished = False
         while self.bursts:
             burst = self.bursts[0]
-            finished = burst.jitter.finished
+            finished = burst.jitter.finished or burst.jitter.spent
             if held if finished else not burst.has_gone(now):
                 break
             vanished = not finished
             burst.closed = finished
             self.end()
         return vanished
+
+    def over_after(self) -> float | None:
+        """Seconds of sound in what was pulled last, if it was the end and the rest of it is silence."""
+        if len(self.bursts) != 1 or not self.bursts[0].jitter.finished:
+            return None
+        return LOOKAHEAD if self.bursts[0].jitter.silent else None
 
     def pull(self, now: float, ahead: float) -> Frame | None:
         return self.bursts[0].jitter.pull(now, ahead) if self.bursts else None

@@ -175,17 +175,32 @@ class Playout:
             self._downlink.sound(self._sounds.left)
         passes = self._downlink.tick(now, holding=self._holding())
         self._settle()
-        if not passes or self._stream is None:
-            return
+        if passes and self._stream is not None:
+            self._play(now, self._stream)
+        over_at = None if self._line is None or self._holding() else self._downlink.over_at(now)
+        if over_at is not None:
+            self._ticker.once(self._between, over_at)
+
+    def _between(self, now: float) -> None:
+        """A transmitter may have nothing left to send before the next beat."""
+        if self._busy and self._sounds.begins_at is None:
+            self._downlink.tick(now, holding=self._holding())
+            self._settle()
+            over_at = self._downlink.over_at(now)
+            if over_at is not None and over_at > now + _EARLY:
+                self._ticker.once(self._between, over_at)
+
+    def _play(self, now: float, stream: AudioStream) -> None:
+        """Give the device its next block, if there is one."""
         try:
-            block = self._with_sound(self._block(now, self._stream.rate_hz // 50), now)
+            block = self._with_sound(self._block(now, stream.rate_hz // 50), now)
             if block is None:
                 return
             if self._emphasis is not None:
                 block = self._deviation.block(self._emphasis.block(block))
             if self._clock is not None:
                 block = self._clock.block(block, now)
-            self._stream.write(block)
+            stream.write(block)
         except DriverIOError as error:
             self._broken(error)
         except Exception as error:  # a defect of the driver: the device is opened anew

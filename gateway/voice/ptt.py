@@ -85,6 +85,11 @@ class Ptt:
         if now >= min(self._until, self._granted + self._keyed.tot) - _EARLY:
             self.stop()
 
+    @property
+    def deadline(self) -> float | None:
+        """When `silence` will release; None while there is audio, or nothing is keyed."""
+        return self._until if self._keyed is not None else None
+
     def stop(self) -> None:
         """Release at once."""
         self._keyed = None

@@ -46,6 +46,10 @@ class Ticker:
             self._handle.cancel()
             self._handle = None
 
+    def once(self, callback: Callable[[float], None], at: float) -> asyncio.TimerHandle:
+        """Call ``callback(at)`` between two beats."""
+        return asyncio.get_running_loop().call_at(at, self._call, callback, at)
+
     def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         self._handle = None

@@ -32,9 +32,13 @@ def loud(samples, rate=16_000):
     return np.count_nonzero(np.sqrt((blocks**2).mean(axis=1)) > 327) / 200
 
 
-def whole(heard, spoken):
-    """Nothing clipped; Opus rings a few milliseconds around an onset and an end."""
-    return spoken - 0.005 <= heard <= spoken + 0.025
+def whole(heard, spoken, *, quicker=False):
+    """Nothing clipped; Opus rings a few milliseconds around an onset and an end.
+
+    ``quicker``: to make up for a delay it may have been played quicker, a sixteenth in all.
+    """
+    least = spoken * 15 / 16 if quicker else spoken
+    return least - 0.005 <= heard <= spoken + 0.025
 
 
 async def two(world, **options):
@@ -59,8 +63,10 @@ async def test_a_word_is_heard_whole_and_the_far_transmitter_is_keyed_around_it(
         assert whole(loud(radio.sound), 0.5)
         (keyed, _), (released, _) = line.log
         assert keyed == opened  # pre-roll was there to be sent
-        assert 0.02 <= released - closed <= 0.07
-        assert radio.played[-1][0] + 0.02 <= released + 1e-9
+        # At most: the block being captured, the delay of an unknown link, the block before, the coder's.
+        assert 0.02 <= released - closed <= 0.02 + 0.03 + 0.02 + 0.0065 + 0.001
+        assert radio.played[-1][0] + 0.0065 <= released + 1e-9
+        assert not np.abs(radio.played[-1][1][104:]).max() > 330  # 6.5 ms into it there is silence
 
 
 @in_virtual_time
@@ -142,8 +148,8 @@ async def test_transmit_delay_and_tail_are_kept_and_no_word_is_lost():
         await speak(mic, silence(1.0))
         (keyed, _), (released, _) = line.log
         assert radio.played[0][0] - keyed == pytest.approx(0.3, abs=0.021)
-        assert released - radio.played[-1][0] == pytest.approx(0.22, abs=0.021)
-        assert whole(loud(radio.sound), 0.5)
+        assert released - radio.played[-1][0] == pytest.approx(0.2065, abs=0.001)
+        assert whole(loud(radio.sound), 0.5, quicker=True)
 
 
 @in_virtual_time
@@ -156,7 +162,8 @@ async def test_through_a_sound_card_it_stays_keyed_until_the_last_word_has_sound
         await speak(mic, tone(0.2))
         squelch.close_squelch()
         await speak(mic, silence(0.3))
-        assert 0.07 <= line.log[-1][0] - radio.played[-1][0] <= 0.091
+        # The last packet brings what the coder held back: 6.5 ms.
+        assert line.log[-1][0] - radio.played[-1][0] == pytest.approx(0.0565, abs=0.001)
 
 
 @in_virtual_time
@@ -284,7 +291,7 @@ async def test_a_word_over_before_the_answer_is_heard_whole():
         assert channel.packets == []
         channel.grant("talker")
         await asyncio.sleep(0.6)
-        assert whole(loud(radio.sound), 0.3)
+        assert whole(loud(radio.sound), 0.3, quicker=True)
         assert channel.holder is None
 
 
@@ -518,3 +525,38 @@ def test_an_endpoint_is_a_member_and_the_double_a_floor():
     methods = {"on_granted", "on_refused", "on_revoked", "on_packet", "on_idle", "name"}
     assert methods <= set(dir(Endpoint)) | {"name"}
     assert {"join", "leave", "request", "release", "send"} <= set(dir(Channel))
+
+
+@in_virtual_time
+async def test_when_all_that_is_left_is_silence_it_is_released_before_its_end():
+    async with World() as world:
+        (_, mic, squelch), (_, radio, line) = await two(world)
+        squelch.open_squelch()
+        await speak(mic, tone(2.2), silence(0.4))
+        squelch.close_squelch()
+        closed = now()
+        await speak(mic, silence(0.3))
+        # The block being captured, and one beat.
+        assert line.log[-1][0] - closed <= 0.02 + 0.02 + 0.001
+        assert whole(loud(radio.sound), 2.2)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.004, 0.009, 0.014, 0.019])
+@in_virtual_time
+async def test_the_last_syllable_is_heard_whole_before_the_release(phase):
+    """Whatever the squelch's closing and the blocks have to do with each other."""
+    async with World() as world:
+        (_, mic, squelch), (_, radio, line) = await two(world)
+        squelch.open_squelch()
+        await speak(mic, silence(2.2), tone(0.3))
+        last = asyncio.create_task(speak(mic, np.append(tone(phase), silence(0.4 - phase))))
+        await asyncio.sleep(phase)
+        squelch.close_squelch()
+        closed = now()
+        await last
+        released = line.log[-1][0]
+        assert released - closed <= 0.02 + 0.03 + 0.02 + 0.0065 + 0.001
+        begun = [(at, block) for at, block in radio.played if at <= released]
+        sent = np.concatenate([block for _, block in begun])
+        left = round((released - begun[-1][0]) * 16_000)
+        assert whole(loud(sent[: len(sent) - 320 + left]), 0.3 + phase)

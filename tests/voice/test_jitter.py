@@ -537,3 +537,39 @@ def test_whatever_arrives_frames_are_given_in_order_at_most_once(data):
     steps = [(b - a) & 0xFFFF for a, b in itertools.pairwise(numbers)]
     assert all(0 < step < 0x8000 for step in steps)
     assert listener.jitter.depth <= 150
+
+
+def ended(*levels):
+    """A burst of packets with these levels, all here, of which all but the last two were played."""
+    jitter = Jitter(used_to_a_good_network())
+    for number, level in enumerate(levels):
+        jitter.put(packet(number, level=level, last=number == len(levels) - 1), 960, number * TICK)
+    for number in range(len(levels) - 2):
+        jitter.pull(jitter.starts_at + number * TICK)
+    return jitter
+
+
+@pytest.mark.parametrize(
+    ("levels", "spent"),
+    [
+        ((SPEECH, SILENCE, SILENCE, SILENCE), True),
+        ((SPEECH, 65, 65, 127), True),
+        ((SPEECH, SPEECH, SILENCE, SILENCE), False),  # the coder still says the end of the word
+        ((SPEECH, SILENCE, SPEECH, SILENCE), False),
+        ((SPEECH, SILENCE, SILENCE, 64), False),
+    ],
+)
+def test_a_burst_of_which_only_silence_after_silence_is_left_is_spent(levels, spent):
+    assert ended(*levels).spent is spent
+
+
+def test_while_a_packet_may_still_come_a_burst_is_not_spent():
+    jitter = Jitter(used_to_a_good_network())
+    for number in (0, 1, 2, 4):
+        level = SPEECH if number == 0 else SILENCE
+        jitter.put(packet(number, level=level, last=number == 4), 960, number * TICK)
+    for number in range(2):
+        jitter.pull(jitter.starts_at + number * TICK)
+    assert not jitter.spent
+    jitter.put(packet(3, level=SILENCE), 960, 0.1)
+    assert jitter.spent

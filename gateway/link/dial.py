@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Profile:
     max_packet_bytes: int = 128 * 1024
     send_buffer_bytes: int | None = None
     """What the kernel may hold unsent (TCP_NOTSENT_LOWAT); None leaves it to the kernel."""
+    congestion: str | None = None
+    """The congestion control asked for; where the kernel has none of this name, its own is used."""
 
 
 async def connect(
@@ -110,3 +113,6 @@ def _tune(sock: socket.socket, profile: Profile) -> None:
     sock.setsockopt(tcp, socket.TCP_KEEPINTVL, 1)
     if profile.send_buffer_bytes is not None:
         sock.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, profile.send_buffer_bytes)
+    if profile.congestion is not None:
+        with contextlib.suppress(OSError):  # not built, not loaded, or not allowed to this user
+            sock.setsockopt(tcp, socket.TCP_CONGESTION, profile.congestion.encode())

@@ -22,10 +22,14 @@ _LOGGER = logging.getLogger(__name__)
 Handler = Callable[[str, bytes], None]
 """Called with topic and payload."""
 
-VOICE_PROFILE = Profile(max_packet_bytes=16 * 1024, send_buffer_bytes=4 * 1024)
-"""4 KiB unsent in the kernel is half a second of one talker: what lies there cannot be dropped."""
+VOICE_PROFILE = Profile(max_packet_bytes=16 * 1024, send_buffer_bytes=1024, congestion="bbr")
+"""1 KiB unsent in the kernel is 0.15 s of one talker: what lies there cannot be dropped any more.
 
-VOICE_BUFFER_BYTES = 4 * 1024
+BBR does not take loss for a full link: measured at 5 % on both hops, its worst 1 % of packets come
+0.16 s late, cubic's 0.31 s (docs/voice.md, "On bad links").
+"""
+
+VOICE_BUFFER_BYTES = 1024
 """The same for the transport's own buffer, in which nothing can be dropped either."""
 
 

@@ -47,7 +47,7 @@ SILENT_DBOV = 65
 KEPT_PAUSE = 0.5
 """Seconds; longer than people pause between the words of a phrase (measured in recordings: 0.46)."""
 
-HURRY = 0.5
+HURRY = 0.3
 """Seconds too late from which on conversation suffers more than rhythm does."""
 
 LONGEST = 0.014
@@ -59,8 +59,8 @@ _FORGET_LOUD = 0.2  # dB a packet: what was loud two seconds ago is half forgott
 _SLACK = 0.005  # merging begins this much above a whole frame, or it would swing to and fro
 _TOO_EARLY = -0.002
 _PACES = ((0.3, 1 / 4), (0.1, 1 / 6), (0.0, 1 / 8))  # above so much too late, that share is taken
-_HELD_UP = 0.03  # the next packet this late: there is a hold-up ...
-_LOW = 0.06  # ... and with less than this left to play, it is time to go slow
+_HELD_UP = 0.025  # the next packet this late: there is a hold-up ...
+_LOW = 0.08  # ... and with less than this left to play, it is time to go slow
 _EARLY = 0.0005  # timers fire up to half a millisecond early, and sums of 0.02 are not exact
 
 

@@ -25,6 +25,8 @@ from gateway.voice.announcing.wording import (
 )
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint
+from gateway.voice.processing.agc import AgcOptions
+from gateway.voice.processing.chain import ProcessingOptions
 from gateway.voice.recording.incidents import Occasion
 from gateway.voice.recording.recorder import RecorderOptions
 from gateway.voice.recording.retention import Limits
@@ -252,6 +254,7 @@ def endpoint_options_of(name: str, endpoint: Endpoint) -> EndpointOptions:
         tail=endpoint.tail_s,
         rx_mute=endpoint.rx_mute_s,
         pre_roll=pre_roll_of(endpoint),
+        processing=processing_of(endpoint),
         tail_cut=endpoint.squelch_tail_cut_ms / 1000,
         input_timeout=endpoint.input_timeout_s,
         has_ptt=endpoint.ptt is not None,
@@ -267,6 +270,28 @@ def mixes(endpoint: Endpoint) -> bool:
     return endpoint.ptt is None if endpoint.mix is None else endpoint.mix == "duck"
 
 
+def processing_of(endpoint: Endpoint) -> ProcessingOptions | None:
+    """What is done to an endpoint's audio."""
+    asked = endpoint.processing
+    if asked is None:
+        return None
+    agc = None
+    if asked.agc is not None:
+        agc = AgcOptions(
+            target_dbfs=asked.agc.target_dbfs,
+            max_gain_db=asked.agc.max_gain_db,
+            attack=asked.agc.attack_s,
+            release=asked.agc.release_s,
+        )
+    return ProcessingOptions(
+        dc_block=asked.dc_block,
+        high_pass_hz=asked.high_pass_hz,
+        de_emphasis=asked.de_emphasis,
+        agc=agc,
+        limiter_dbfs=asked.limiter_dbfs,
+    )
+
+
 def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]:
     """What the keyer holds: every endpoint with a line."""
     return [
@@ -279,7 +304,7 @@ def keyed_endpoints_of(endpoints: Mapping[str, Endpoint]) -> list[KeyedEndpoint]
 
 _OF_DEVICES = (
     "audio", "ptt", "squelch", "priority", "tx_delay_s", "tail_s", "rx_mute_s", "pre_roll_s", "pre_alarm_s",
-    "tones", "squelch_tail_cut_ms", "input_timeout_s", "mix", "ducking_db", "pre_emphasis",
+    "tones", "squelch_tail_cut_ms", "input_timeout_s", "processing", "mix", "ducking_db", "pre_emphasis",
 )  # fmt: skip
 """The keys of an endpoint that it is opened with; what is not among them changes while it runs."""
 

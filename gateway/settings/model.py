@@ -227,6 +227,34 @@ class Indications(_Model):
 NO_INDICATIONS = Indications()
 
 
+class Agc(_Model):
+    """Automatic gain: soft talkers louder, loud ones softer. What is no speech does not move it."""
+
+    target_dbfs: Annotated[float, Field(ge=-40, le=-6, allow_inf_nan=False)] = -20.0
+    """Loudness that speech is brought to, in dB below a full-scale square wave."""
+    max_gain_db: Annotated[float, Field(ge=0, le=40, allow_inf_nan=False)] = 20.0
+    """The most that a soft talker is made louder."""
+    attack_s: Annotated[float, Field(ge=0.02, le=5, allow_inf_nan=False)] = 0.1
+    """Time constant with which it follows speech that grows louder."""
+    release_s: Annotated[float, Field(ge=0.02, le=30, allow_inf_nan=False)] = 1.0
+    """Time constant with which it follows speech that grows softer."""
+
+
+class Processing(_Model):
+    """What is done to what an endpoint captures, in this order; each step only where it is asked for."""
+
+    dc_block: bool = False
+    """Take a constant offset away: a high pass of first order at 20 Hz."""
+    high_pass_hz: Annotated[float, Field(ge=100, le=1000, allow_inf_nan=False)] | None = None
+    """Take away what lies below: 40 dB less from 0.847 of this on. 300 takes away every CTCSS tone."""
+    de_emphasis: bool = False
+    """For a receiver's discriminator output: 6 dB an octave from 300 Hz (-3 dB) on, unchanged at 1 kHz."""
+    agc: Agc | None = None
+    """Automatic gain; ``{}`` has the defaults."""
+    limiter_dbfs: Annotated[float, Field(ge=-20, le=0, allow_inf_nan=False)] | None = None
+    """No sample above this; looks 5 ms ahead, by which speech is later. Best with ``agc``: -1."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A thing at a site that speaks, listens or raises (终端)."""
@@ -308,6 +336,8 @@ class Endpoint:
     """Whether what it transmits is made brighter by 6 dB an octave from 300 to 3,400 Hz (1 at 1 kHz) and limited: for a transmitter's flat input only, a microphone input does it itself."""
     pre_roll_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """Seconds of audio from before the squelch opened that are sent first; default 0.4 with ctcss, 0.2 with vox, else 0.1."""
+    processing: Processing | None = None
+    """What is done to its audio before it is sent; default is nothing."""
     squelch_tail_cut_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
     """Milliseconds before the squelch closed that are not sent: the burst of noise after a carrier's end. Speech is later by as much."""
     input_timeout_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None

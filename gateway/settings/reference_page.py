@@ -33,9 +33,11 @@ _SECTIONS = (
     ("plans", "Plan"),
 )
 _SINGLE = (("recordings", "Recordings"),)
-_PARTS = {"Endpoint": ("Indications",), "Plan": ("When", "Level", "PageWhere")}
+_PARTS = {"Endpoint": ("Indications", "Processing", "Agc"), "Plan": ("When", "Level", "PageWhere")}
 _PART_TITLES = {
     "Indications": "`indications` of an endpoint",
+    "Processing": "`processing` of an endpoint",
+    "Agc": "`agc` of `processing`",
     "When": "`when` of a plan",
     "Level": "one of the `levels` of a plan",
     "PageWhere": "`page_where` of a level",

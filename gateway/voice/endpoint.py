@@ -24,6 +24,7 @@ from gateway.voice.downlink import Downlink, Heard
 from gateway.voice.hot_mic import Change, HotMic
 from gateway.voice.patch import Tuning
 from gateway.voice.playout import DUCKING_DB, Playout, PttLine
+from gateway.voice.processing.chain import Chain, ProcessingOptions
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
 from gateway.voice.squelch import Squelch
@@ -60,6 +61,7 @@ class EndpointOptions:
     tail: float = 0.0
     rx_mute: float = 0.3
     pre_roll: float = 0.04
+    processing: ProcessingOptions | None = None
     tail_cut: float = 0.0
     input_timeout: float | None = None
     """None: twice the talk limit of the talkgroup it speaks on."""
@@ -374,14 +376,18 @@ class Endpoint:
             self._tell()
 
     async def _capture(self, stream: AudioStream) -> None:
-        squelch, uplink = self._squelch, self._uplink
+        squelch, uplink, options = self._squelch, self._uplink, self._options.processing
+        chain = None if options is None else Chain(options, stream.rate_hz)
+        delay = BLOCK if chain is None else BLOCK + chain.delay
         while True:
             samples = await stream.read()
             now = _now()
             # What the loudspeaker says by itself is nobody's voice: VOX stays as it is meanwhile.
             if squelch.listens and uplink.listening(now) and not self._playout.sounding(now):
                 self._on_squelch(squelch.feed(samples, now))
-            actions = uplink.block(Block(samples, time.time() - BLOCK), now)
+            if chain is not None:
+                samples = chain.block(samples, is_open=uplink.open(now))
+            actions = uplink.block(Block(samples, time.time() - delay), now)
             if actions:
                 self._do(actions)
 

@@ -257,7 +257,7 @@ class World:
         return self.channels.setdefault(name, Channel(name))
 
     async def endpoint(
-        self, name, *, radio=None, ptt=True, vox=None, speaks="police", hears=(), **options
+        self, name, *, radio=None, ptt=True, vox=None, squelch=None, speaks="police", hears=(), **options
     ):
         """A running endpoint as (endpoint, radio, lines); its microphone hears silence at first.
 
@@ -271,7 +271,7 @@ class World:
             EndpointOptions(name=name, has_ptt=ptt, **options),
             radio,
             line=lines if ptt or vox is None else None,
-            squelch=Squelch(Line(0) if vox is None else Ear(vox)),
+            squelch=squelch or Squelch(Line(0) if vox is None else Ear(vox)),
             senses=(lines,) if vox is None else (),
             floor=self.channel,
             talkgroup_facts=lambda talkgroup: facts.get(talkgroup, TalkgroupFacts()),

@@ -123,15 +123,22 @@ class Index:
         return [_kept(row) for row in rows]
 
     def files(self) -> dict[str, str]:
-        """The file of each id."""
-        return dict(self._open.execute("SELECT id, file FROM recording").fetchall())
+        """The id of each file."""
+        return dict(self._open.execute("SELECT file, id FROM recording").fetchall())
 
-    def held(self) -> list[Held]:
-        """What retention has to know of each."""
+    def file(self, name: str) -> str | None:
+        """The file of one id."""
+        row = self._open.execute("SELECT file FROM recording WHERE id = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def held(self, *, most: int = -1) -> list[Held]:
+        """What retention has to know of each, in the order in which they go; the first ``most``."""
         return [
-            Held(name, ended, -(-size // _BLOCK) * _BLOCK, of_incident=incident is not None)
+            Held(name, ended, on_disk(size), of_incident=incident is not None)
             for name, ended, size, incident in self._open.execute(
                 "SELECT id, started + length, bytes, incident FROM recording"
+                " ORDER BY incident IS NOT NULL, started + length, id LIMIT ?",
+                (most,),
             )
         ]
 
@@ -152,6 +159,11 @@ class Index:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._open as database:  # commits, or rolls back
             yield database
+
+
+def on_disk(size: int) -> int:
+    """Bytes that a file of ``size`` takes."""
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def matches(query: Query, recording: Recording) -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.errors import BaiyingError, RemoteProtocolError
-from gateway.voice.recording.facts import SUFFIX, Kept
+from gateway.voice.recording.facts import Kept
 from gateway.voice.recording.index import Index, Query, matches
 from gateway.voice.recording.opus_file import content_of
-from gateway.voice.recording.shelf import INDEX, read_all
+from gateway.voice.recording.shelf import INDEX, files_in, read_all
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def find(folder: Path, query: Query, *, last: int | None = None) -> list[Kept]:
         found = index.find(query)
     except sqlite3.Error as error:
         _LOGGER.debug("the index is not read: %s", error)
-        files = sorted(f"{path.parent.name}/{path.name}" for path in folder.glob(f"*/*{SUFFIX}"))
+        files = sorted(files_in(folder)) if folder.is_dir() else []
         found = [kept for kept in read_all(folder, files) if matches(query, kept.recording)]
         found.sort(key=lambda kept: (kept.recording.started, kept.recording.id))
     finally:

@@ -325,7 +325,7 @@ class Recorder:
             self._count("recording.no_room")
 
     def _full(self) -> str | None:
-        if not self._shelf.no_room:
+        if not self._shelf.no_room or not self._options.anything:
             return None
         return f"the disk has less than {self._options.limits.keep_free // 1024**2} MiB free"
 

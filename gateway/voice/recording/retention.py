@@ -45,10 +45,9 @@ def overdue(held: Iterable[Held], limits: Limits, wall: float) -> list[Held]:
     return [one for one in held if is_overdue(one)]
 
 
-def excess(held: Iterable[Held], limits: Limits, *, free: int) -> list[Held]:
-    """Rule 2; ``free`` bytes of the disk are free now."""
+def excess(held: Iterable[Held], limits: Limits, *, total: int, free: int) -> list[Held]:
+    """Rule 2, out of those named; all take ``total`` bytes, ``free`` of the disk are free now."""
     kept = sorted(held, key=lambda one: (one.of_incident, one.ended, one.id))
-    total = sum(one.size for one in kept)
     most = total if limits.max_bytes is None else limits.max_bytes
     out = []
     for one in kept:

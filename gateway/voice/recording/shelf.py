@@ -17,7 +17,7 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from gateway.voice.recording.facts import (
     has_incident,
     part_of,
 )
-from gateway.voice.recording.index import Index
+from gateway.voice.recording.index import Index, on_disk
 from gateway.voice.recording.ogg import MAX_PAGE_BYTES
 from gateway.voice.recording.opus_file import (
     BEGINNING,
@@ -51,6 +51,9 @@ INDEX = "index.db"
 
 AT_ONCE = 16 * 1024 * 1024
 """Bytes of recordings that go each time the journal asks for room."""
+
+_AT_A_TIME = 64
+"""Recordings that are looked at, and go if they must, before looking again."""
 
 _ROOM_AGAIN = 1.1
 """So many times `Limits.keep_free` before recording begins again: not at every burst anew."""
@@ -201,17 +204,15 @@ class Shelf:
         except sqlite3.Error as error:
             # The file is there; the next start reads it.
             _LOGGER.warning("recordings: not in the index: %s", error)
-        self._total += sum(one.size for one in kept)
+        self._total += sum(on_disk(one.size) for one in kept)
 
     # All of them
 
     def reconcile(self) -> None:
         """Rule 4."""
         try:
-            indexed = {file: name for name, file in self._index.files().items()}
-            there = {
-                f"{path.parent.name}/{path.name}" for path in self._folder.glob(f"*/*{SUFFIX}")
-            }
+            indexed = self._index.files()
+            there = set(files_in(self._folder))
             self._index.remove([name for file, name in indexed.items() if file not in there])
             self._index.put(list(read_all(self._folder, sorted(there - indexed.keys()))))
             self._total = self._index.total_bytes()
@@ -233,27 +234,28 @@ class Shelf:
         """Remove the oldest where recordings take too much, or the disk has too little (rule 3)."""
         limits = self._limits
         free = free_bytes(self._folder)
-        too_much = limits.max_bytes is not None and self._total > limits.max_bytes
-        if too_much or free < limits.keep_free:
-            try:
-                going = excess(self._index.held(), limits, free=free)
-                self._remove(going)
-            except sqlite3.Error as error:
-                _LOGGER.warning("recordings: no room can be made: %s", error)
-            else:
-                if going:
-                    _LOGGER.info("recordings: the oldest %d gave way", len(going))
-            free = free_bytes(self._folder)
+        gone = 0
+        try:
+            while some := excess(
+                self._index.held(most=_AT_A_TIME), limits, total=self._total, free=free
+            ):
+                self._remove(some)
+                gone += len(some)
+                # Some file systems say later what has become free.
+                free = max(free + sum(one.size for one in some), free_bytes(self._folder))
+        except sqlite3.Error as error:
+            _LOGGER.warning("recordings: no room can be made: %s", error)
+        if gone:
+            _LOGGER.info("recordings: the oldest %d gave way", gone)
         enough = limits.keep_free * (_ROOM_AGAIN if self.no_room else 1.0)
-        self.no_room = free < enough
+        self.no_room = free_bytes(self._folder) < enough
 
-    def _remove(self, going: Iterable[Held]) -> None:
-        files = self._index.files()
-        gone = [one.id for one in going]
-        for name in gone:
-            (self._folder / files[name]).unlink(missing_ok=True)
-        self._index.remove(gone)
-        self._total = self._index.total_bytes()
+    def _remove(self, going: Sequence[Held]) -> None:
+        for one in going:
+            if (file := self._index.file(one.id)) is not None:
+                (self._folder / file).unlink(missing_ok=True)
+        self._index.remove([one.id for one in going])
+        self._total = max(0, self._total - sum(one.size for one in going))
 
 
 def read_all(folder: Path, files: Iterable[str]) -> Iterable[Kept]:
@@ -290,6 +292,15 @@ def give_way(folder: Path) -> int:
         if freed >= AT_ONCE:
             break
     return freed
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Every recording's file, relative to the folder; there may be a hundred thousand."""
+    for below in os.scandir(folder):
+        if below.is_dir():
+            for file in os.scandir(below):
+                if file.name.endswith(SUFFIX):
+                    yield f"{below.name}/{file.name}"
 
 
 def free_bytes(folder: Path) -> int:

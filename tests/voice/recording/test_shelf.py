@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,19 @@ def test_a_recording_has_its_name_only_once_it_is_whole(folder):
     assert found == kept
     assert found.recording.ticks == 60 * 960
     assert reading.payloads_of(folder, found) == tuple(PAYLOADS)
+
+
+def test_what_is_known_at_the_end_only_is_in_the_file_too(folder):
+    one = opened(folder)
+    at_first = replace(about(1, talker="zju1"), packets=0, whole=False)
+    at_last = about(1, lost=4, incident="i")
+    one.begin(at_first)
+    one.finish(at_last, PAYLOADS)
+    one.close()
+    (folder / INDEX).unlink()
+    (found,) = reading.find(folder, Query())
+    assert found.recording == replace(at_last, ticks=60 * 960)
+    assert found.file == file_of(at_last)
 
 
 def test_nobody_else_may_read_them(folder):

@@ -7,7 +7,8 @@ from gateway.voice.control import Control
 from gateway.voice.control_actions import Changed, Publish, Seen, Tell
 from gateway.voice.floor_actions import Answer, FloorOptions, StoreTerm, client_of
 from gateway.voice.floor_requests import requested
-from gateway.voice.participant import Granted, Participant, Refused, Revoked, Send
+from gateway.voice.participant import Participant
+from gateway.voice.participant_actions import Granted, Outcome, Refused, Revoked, Send
 from gateway.voice.tokens import Verdict
 
 DELAY = 0.005  # from anybody to the broker and on to anybody
@@ -139,6 +140,7 @@ class Gateway:
         )
         self.members = {"one": Participant(), "two": Participant()}
         self.told = []  # (when, member, what)
+        self.outcomes = []  # (member, kind)
         self.heard = []  # (when, talker's client), of others
         self.published = None
         self._cleared = False  # a cleared topic is cleared again on connect, as ControlLink does
@@ -266,6 +268,8 @@ class Gateway:
                     self._send(member)
             case Refused() | Revoked():
                 self.told.append((self.world.now, member, action))
+            case Outcome(kind):
+                self.outcomes.append((member, kind))
 
     def _send(self, member):
         participant = self.members[member]

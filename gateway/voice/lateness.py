@@ -44,7 +44,7 @@ class Lateness:
     _FIRST_PACKETS = 100
     _STEP = 0.005
     _MARGIN = 0.001
-    _MANY = 12  # of so many hold-ups one more is let go
+    _MANY = 8  # of so many hold-ups one more is let go
 
     def __init__(self) -> None:
         self.target = self.FIRST_TARGET

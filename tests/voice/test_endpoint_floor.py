@@ -9,6 +9,8 @@ import contextlib
 import numpy as np
 import pytest
 
+from drivers.squelch.options import VoxOptions
+from drivers.squelch.vox import Vox
 from gateway.voice.tones import Tone, samples
 from tests.voice.floor_rig import TG, Dispatcher, FloorWorld
 from tests.voice.rig import in_virtual_time, silence, speak
@@ -199,6 +201,60 @@ async def test_waiting_endpoint_hears_once_that_it_waits_however_its_place_chang
         await asyncio.sleep(0.5)
         assert heard(two, Tone.QUEUED) == 1
         assert len(two.played) * 0.02 == pytest.approx(0.28, abs=0.02)
+
+
+@contextlib.asynccontextmanager
+async def hands_free(radio, said):
+    """A microphone beside its own loudspeaker, without an echo canceller; ``said()`` is the voice."""
+
+    async def listen():
+        heard_until = 0
+        while True:
+            await asyncio.sleep(0.02)
+            new = [block for _, block in radio.played[heard_until:]]
+            heard_until = len(radio.played)
+            echo = new[-1] // 2 if new else 0
+            radio.hears((said() + echo).astype(np.int16))
+
+    task = asyncio.create_task(listen())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+@in_virtual_time
+async def test_hands_free_intercom_keeps_its_place_in_a_pause_and_is_not_opened_by_its_own_tones(
+    answers,
+):
+    voiced = voice(0.02)
+    async with FloorWorld(queue_length=2, hang_time=0.0) as world:
+        vox = Vox("gate", VoxOptions(threshold_dbfs=-40, hang_s=0.2))
+        _, gate, _ = await world.endpoint("gate", ptt=False, vox=vox, tones=True)
+        floor = world.channel(TG)
+        floor.join(Dispatcher(), speaks=True)
+        floor.request("desk", priority=100)
+        await asyncio.sleep(0.1)
+        speaks = True
+        async with hands_free(gate, lambda: voiced if speaks else voiced * 0):
+            await asyncio.sleep(0.3)
+            speaks = False
+            await asyncio.sleep(1.0)
+            assert heard(gate, Tone.QUEUED) == 1
+            assert [kind for _, kind, _ in world.observer.outcomes] == ["immediate"]
+            since = now()
+            floor.release("desk")
+            await asyncio.sleep(0.9)
+            assert heard(gate, Tone.TURN, since) == 1
+            assert world.observer.outcomes[1][1] == "queued"
+            assert floor.talker == "zju1/gate"
+            speaks = answers
+            await asyncio.sleep(1.05)  # 1.95 s after the grant
+            assert floor.talker == "zju1/gate"
+            await asyncio.sleep(0.3)
+            assert floor.talker == ("zju1/gate" if answers else None)
+        assert len(world.observer.outcomes) == 2  # no tone made it ask
 
 
 @in_virtual_time

@@ -74,30 +74,41 @@ def vocabulary_of(settings: Settings) -> Vocabulary:
 
 
 class _Callers:
-    """Which plans may call ``served`` from where; sites of one kind are asked once."""
+    """Which plans may call ``served`` from where; what does not depend on the site is asked once."""
 
     def __init__(self, settings: Settings, served: frozenset[str]) -> None:
         self._served = served
         self._groups = Groups(groups_of(settings))
+        self._parties = {self._groups[name].party for name in served if name in self._groups}
         self._rotas = rotas_of(settings)
-        self._known: dict[tuple[str, str | None, str | None, str], bool] = {}
+        self._anywhere: dict[str, bool] = {}
+        self._at: dict[tuple[str, str | None, str | None, str], bool] = {}
 
     def calls(self, plan: plans.Plan, site: plans.SiteFacts) -> bool:
+        if plan.name not in self._anywhere:
+            self._anywhere[plan.name] = any(map(self._calls_anywhere, plan.levels))
+        if self._anywhere[plan.name]:
+            return True
         key = (plan.name, site.street, site.grid, site.class_)
-        if key not in self._known:
-            self._known[key] = any(self._level_calls(level, site) for level in plan.levels)
-        return self._known[key]
+        if key not in self._at:
+            self._at[key] = any(
+                _depends_on_site(level) and self._names(level, site) for level in plan.levels
+            )
+        return self._at[key]
 
-    def _level_calls(self, level: plans.Level, site: plans.SiteFacts) -> bool:
-        if not self._served.isdisjoint(own_groups(level, self._groups, site)):
+    def _calls_anywhere(self, level: plans.Level) -> bool:
+        if not _depends_on_site(level) and self._names(level, None):
             return True
-        if any(
-            not self._served.isdisjoint(self._rotas[name].groups())
-            for name in level.page_rota
-            if name in self._rotas
-        ):
+        rotas = (self._rotas[name] for name in level.page_rota if name in self._rotas)
+        if any(not self._served.isdisjoint(rota.groups()) for rota in rotas):
             return True
-        if level.nearest is None:
-            return False
-        near = self._groups.of_party(level.nearest.party)
-        return any(group.name in self._served for group in near)
+        near = level.nearest
+        return near is not None and not (near.party and self._parties.isdisjoint(near.party))
+
+    def _names(self, level: plans.Level, site: plans.SiteFacts | None) -> bool:
+        return not self._served.isdisjoint(own_groups(level, self._groups, site))
+
+
+def _depends_on_site(level: plans.Level) -> bool:
+    where = level.page_where
+    return where is not None and plans.AT_SITE in (*where.street, *where.grid, *where.class_)

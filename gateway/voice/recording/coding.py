@@ -37,8 +37,8 @@ def heard(payloads: Sequence[bytes], rate_hz: int) -> Iterator[NDArray[np.int16]
     What the encoder held back at the beginning is still in it: see `sound`.
     """
     decoder = Decoder(rate_hz)
-    following = [*payloads[1:], b""]
-    for payload, after in zip(payloads, following, strict=True):
+    for number, payload in enumerate(payloads):
+        after = payloads[number + 1] if number + 1 < len(payloads) else b""
         ticks = ticks_of(payload)
         try:
             if not is_filler(payload):

@@ -139,15 +139,15 @@ def test_numbers_may_run_over_more_than_once():
     ordering = Ordering()
     packet = burst(1)[0]
     given = []
-    for n in range(3 * 65_536):
+    for n in range(140_000):
         one = replace(packet, sequence=n & 0xFFFF, timestamp=n * 960 & 0xFFFF_FFFF)
         ordering.put(one, 960)
         given += ordering.take()
-    assert len(given) == 3 * 65_536
+    assert len(given) == 140_000
     assert ordering.lost == 0
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(60))
 def test_at_random_the_length_stays_true(seed):
     """Loss, doubles and disorder within the bound, at once."""
     source = random.Random(seed)

@@ -145,12 +145,12 @@ def test_every_over_is_one_recording_with_its_loss_and_its_time(scene):
         assert one.started == pytest.approx(WALL + over.began + 0.04, abs=TRUE_TO)
 
 
-def test_every_recording_decodes_without_a_warning_and_is_as_long_as_what_was_said(scene):
+def test_every_recording_decodes_without_a_warning_and_is_as_long_as_what_was_said(scene, tmp_path):
     overs, folder = scene
-    for kept, over in zip(recorded(folder), overs, strict=True):
-        samples, said = rec_world.ffmpeg(folder / kept.file, rate_hz=16_000)
-        assert said == "", kept.file
-        assert len(samples) / 16_000 == pytest.approx(over.blocks * 0.02, abs=TRUE_TO)
+    found, said = rec_world.lengths([folder / kept.file for kept in recorded(folder)], tmp_path)
+    assert said == ""
+    for samples, over in zip(found, overs, strict=True):
+        assert samples / 16_000 == pytest.approx(over.blocks * 0.02, abs=TRUE_TO)
 
 
 @pytest.mark.parametrize("decoder", ["opus", "libopus"])
@@ -166,7 +166,7 @@ def test_as_one_file_it_is_twenty_minutes_long_and_everything_is_where_it_was_sa
     assert len(samples) / 16_000 == pytest.approx(overs[-1].ended - overs[0].began, abs=TRUE_TO)
     for part, over, place in zip(parts, overs, placed(parts, None), strict=True):
         assert place.at / 48_000 == pytest.approx(over.began - overs[0].began, abs=TRUE_TO)
-        if not over.gone and decoder == "libopus" and over.blocks < 500:
+        if not over.gone and decoder == "libopus" and 100 < over.blocks < 500:
             alone = sound(part.payloads, 16_000)
             at = place.at // 3
             # The coder begins anew with each burst, the decoder goes on: the first word settles it.

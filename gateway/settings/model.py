@@ -745,8 +745,8 @@ class Announcements(_Model):
     """Loudness of the speech, as its RMS."""
     chime: bool = True
     """Whether two tones come first; they are also what is heard where no voice can be rendered."""
-    cache_mb: Annotated[int, Field(ge=1, le=10_000)] = 200
-    """Megabytes of ``data_dir`` for what is rendered ahead; about 50 KB for each name."""
+    cache_mb: Annotated[int, Field(ge=1, le=10_000)] = 300
+    """Megabytes of ``data_dir`` for what is rendered ahead; about 75 KB for each name."""
 
 
 class Settings(_Model):

@@ -102,6 +102,13 @@ class Shelf:
             deleted += 1
         return deleted
 
+    def drop_others(self, wanted: Collection[str]) -> int:
+        """Delete what is not wanted; how many bytes that was."""
+        others = {key: size for key, (_, size) in self.keys().items() if key not in wanted}
+        for key in others:
+            self._remove(self._path(key))
+        return sum(others.values())
+
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.wav"
 

@@ -34,7 +34,7 @@ MAX_AHEAD = 20_000
 _PAUSE_AFTER_FAULT = 60.0
 _FAULTS_IN_A_ROW = 3
 _IN_MEMORY = 64
-"""Phrases, 50 KB each."""
+"""Phrases, 75 KB each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class StockOptions:
     voices: Mapping[str, str] = field(default_factory=dict)
     speed_wpm: int = 150
     level_dbfs: float = -20.0
-    most_bytes: int = 200_000_000
+    most_bytes: int = 300_000_000
 
     def voice(self, language: str) -> str:
         return self.voices.get(language) or VOICES[language]
@@ -147,8 +147,11 @@ class Stock:
         except DriverError as error:
             self._failed(error)
             return False
+        wanted = frozenset(keys.values())
+        await asyncio.to_thread(self._shelf.make_room, self._options.most_bytes, wanted)
         there = await asyncio.to_thread(self._shelf.keys)
-        self._ready = sum(key in there for key in keys.values())
+        self._ready = sum(key in there for key in wanted)
+        used = sum(size for _, size in there.values())
         in_a_row = 0
         loop = asyncio.get_running_loop()
         for phrase, key in keys.items():
@@ -156,9 +159,19 @@ class Stock:
                 return True
             if key in there:
                 continue
+            if used >= self._options.most_bytes:
+                used -= await asyncio.to_thread(self._shelf.drop_others, wanted)
+            if used >= self._options.most_bytes:
+                self._counters.add("announce.cache_full")
+                _LOGGER.warning(
+                    "announcements: %d of %d phrases fill cache_mb; the rest is rendered when a page comes",
+                    self._ready,
+                    len(keys),
+                )
+                return True
             began = loop.time()
             try:
-                await self._render(phrase, key, within=RENDER_AHEAD_WITHIN, gently=True)
+                made = await self._render(phrase, key, within=RENDER_AHEAD_WITHIN, gently=True)
             except DriverError as error:
                 self._failed(error)
                 in_a_row += 1
@@ -167,9 +180,8 @@ class Stock:
                 continue
             in_a_row = 0
             self._ready += 1
+            used += made.nbytes
             await asyncio.sleep(loop.time() - began)
-        wanted = frozenset(keys.values())
-        await asyncio.to_thread(self._shelf.make_room, self._options.most_bytes, wanted)
         if self._fault is None:
             _LOGGER.info("announcements: %d phrases are ready", self._ready)
         return in_a_row == 0

@@ -170,6 +170,33 @@ async def test_full_disk_takes_the_cache_away_and_not_the_voice(world):
     assert world.counters["announce.not_kept"] == 1
 
 
+async def test_what_fills_the_room_is_not_rendered_and_deleted_by_turns(world):
+    stock = world.stock()
+    options = StockOptions(most_bytes=2 * 8_100 + 100)
+    many = [Phrase("zh", f"第{number}") for number in range(10)]
+    stock.configure(options, many)
+    await until(lambda: world.counters["announce.cache_full"] == 1)
+    kept = {path.name for path in world.folder.iterdir()}
+    assert stock.facts.ready == len(kept) == 3
+    again = world.stock()
+    again.configure(options, many)
+    await until(lambda: again.facts.ready >= 2)
+    await asyncio.sleep(0.1)
+    assert {path.name for path in world.folder.iterdir()} <= kept, "the first ones stay"
+    assert all(len(one) for one in await again.have(many, 1.0)), "the rest is rendered when needed"
+
+
+async def test_what_is_no_longer_wanted_makes_room_for_what_is(world):
+    stock = world.stock()
+    options = StockOptions(most_bytes=3 * 8_100)
+    stock.configure(options, PHRASES)
+    await until(lambda: stock.facts.ready == 3)
+    others = [Phrase("zh", "甲"), Phrase("zh", "乙")]
+    stock.configure(options, others)
+    await until(lambda: stock.facts.ready == 2)
+    assert world.counters["announce.cache_full"] == 0
+
+
 # The shelf
 
 

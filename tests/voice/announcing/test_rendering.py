@@ -45,7 +45,7 @@ async def test_real_voice_has_a_version():
 
 
 async def test_voice_that_there_is_not_is_a_fault_in_words():
-    with pytest.raises(DriverIOError, match="exit status 1: .*does not exist"):
+    with pytest.raises(DriverIOError, match=r"exit status 1: .*does not exist"):
         await rendered(Espeak(), voice="zz")
 
 

@@ -32,7 +32,7 @@ _SECTIONS = (
     ("groups", "Group"),
     ("plans", "Plan"),
 )
-_SINGLE = (("recordings", "Recordings"),)
+_SINGLE = (("recordings", "Recordings"), ("announcements", "Announcements"))
 _PARTS = {"Endpoint": ("Indications", "Processing", "Agc"), "Plan": ("When", "Level", "PageWhere")}
 _PART_TITLES = {
     "Indications": "`indications` of an endpoint",

@@ -14,6 +14,8 @@ ACK_WITHIN = 4
 
 _DISTRICT = """\
 # What the three gateways share: a hospital, its street, and who answers.
+# The story's people speak for themselves: nothing is announced, and no microphone opens by itself.
+announcements: {{times: 0}}
 sites:
   zju1:    {{name: 浙大一院, class: hospital, street: xiaoying, grid: xiaoying-03, position: [30.2573, 120.1776]}}
   station: {{name: 小营派出所, class: police, street: xiaoying}}
@@ -35,7 +37,7 @@ plans:
     name: 医院一键报警
     when: {{class: hospital, category: panic}}
     levels:
-      - {{name: 吹哨响应, page: [police-xiaoying, hospital-security, street-xiaoying], patch: true, answered_by: [police, hospital, street], ack_within_s: {ack_within}}}
+      - {{name: 吹哨响应, page: [police-xiaoying, hospital-security, street-xiaoying], patch: true, hot_mic_s: 0, answered_by: [police, hospital, street], ack_within_s: {ack_within}}}
       - {{name: 双向响应, page_where: {{tag: neighbour}}, ack_within_s: 60}}
       - {{name: 一呼百应, page_where: {{tag: all-call}}, ack_within_s: 120}}
   hospital-trouble:

@@ -183,7 +183,11 @@ class Announcer:
                 work.over = True
         for talkgroup, channel in list(self._channels.items()):
             if channel.turns.waits_for(state.id):
-                channel.over(state.id, None if ended else quiet)
+                gone = quiet
+                if talkgroup == state.talkgroup and len(quiet) < len(state.groups):
+                    # Said for everybody on it, by this gateway alone: to its end, or the last ack.
+                    gone = frozenset()
+                channel.over(state.id, None if ended else gone)
             if channel.silent and talkgroup == state.talkgroup and ended:
                 self._close(talkgroup)
 

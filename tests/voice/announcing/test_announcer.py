@@ -411,6 +411,23 @@ async def test_group_that_has_joined_the_incidents_talkgroup_is_spoken_to_there(
         assert f"baiying/talkgroup/{tg}/announced/+" not in world.control.handlers
 
 
+@in_virtual_time
+async def test_on_the_incidents_talkgroup_it_is_said_to_the_end_or_until_the_last_group_has_acked():
+    async with World() as world:
+        tg = f"incident-{INCIDENT}"
+        world.joined["police"] = tg
+        world.announcer.page(page(talkgroup=tg))
+        await asyncio.sleep(1.0)
+        (one,) = state("acked").groups.values()
+        both = {"police": one, "street": replace(one, state="received")}
+        world.announcer.incident(state(groups=both, talkgroup=tg))
+        await asyncio.sleep(0.5)
+        assert not world.bursts(tg)[0][2], "the street has yet to hear it"
+        world.announcer.incident(state(groups=both | {"street": one}, talkgroup=tg))
+        await asyncio.sleep(1.0)
+        assert world.bursts(tg)[0][1] == pytest.approx(1.52, abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("ears", "heard"),
     [

@@ -241,7 +241,10 @@ def talkgroup_facts_of(settings: Settings, talkgroup: str) -> TalkgroupFacts:
     """An endpoint's piece of a talkgroup; an incident's talkgroup has the defaults."""
     known = settings.talkgroups.get(talkgroup, _DEFAULTS)
     return TalkgroupFacts(
-        tot=known.tot_s, hang_time=known.hang_time_s, bitrate_bps=known.bitrate_bps
+        tot=known.tot_s,
+        hang_time=known.hang_time_s,
+        bitrate_bps=known.bitrate_bps,
+        redundancy=known.redundancy,
     )
 
 

@@ -93,6 +93,7 @@ PURE = {
     "gateway.voice.rtp": set(),
     "gateway.voice.jitter": set(),
     "gateway.voice.lateness": set(),
+    "gateway.voice.pace": set(),
     "gateway.voice.stretch": {"numpy"},
     "gateway.voice.sounds": {"numpy"},
     "gateway.voice.drift": set(),

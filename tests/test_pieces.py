@@ -12,6 +12,7 @@ from gateway.pieces import (
     occasion_of,
     recorder_options_of,
     same_devices,
+    talkgroup_facts_of,
     talkgroups_of,
 )
 from gateway.settings.loader import load
@@ -127,6 +128,14 @@ def test_floor_of_a_talkgroup_is_run_as_it_is_configured(settings):
     assert (floor.queue_length, floor.retry_after, floor.priority_cap) == (4, 9.0, 200)
     assert (floor.tot, floor.hang_time, mine.pre_alert) == (30.0, 2.0, 3.0)
     assert (other.floor.queue_length, other.floor.retry_after, other.pre_alert) == (0, 2.0, 5.0)
+
+
+@pytest.mark.parametrize("redundancy", [True, False])
+def test_bursts_carry_packets_twice_where_the_talkgroup_says_so(settings, redundancy):
+    assert talkgroup_facts_of(settings, "police-xiaoying").redundancy is False
+    talkgroup = settings.talkgroups["police-xiaoying"].model_copy(update={"redundancy": redundancy})
+    changed = settings.model_copy(update={"talkgroups": {"police-xiaoying": talkgroup}})
+    assert talkgroup_facts_of(changed, "police-xiaoying").redundancy is redundancy
 
 
 @pytest.mark.parametrize("tones", [True, False])

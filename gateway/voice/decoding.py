@@ -10,8 +10,9 @@ import numpy as np
 from gateway.errors import RemoteProtocolError
 from gateway.ops.counters import Counters
 from gateway.voice.dsp import Samples, as_block, merge
-from gateway.voice.jitter import Frame, Kind, Speed
+from gateway.voice.jitter import Frame, Kind
 from gateway.voice.opus import Decoder
+from gateway.voice.pace import Speed
 from gateway.voice.stretch import longer, shorter
 
 _LOGGER = logging.getLogger(__name__)
@@ -51,14 +52,20 @@ class Decoding:
 
         ``pull(ahead)`` gives the frame to be played ``ahead`` seconds after this block's beginning.
         """
+        if not len(self._rest):
+            frame = pull(0.0)
+            if frame is None:
+                return None
+            self._rest = self._samples(frame)
+            if len(self._rest) == self._length:  # as nearly always
+                block, self._rest = self._rest, _NOTHING
+                return block
         while len(self._rest) < self._length:
             frame = pull(len(self._rest) / self._decoder.rate_hz)
             if frame is None:
                 break
             made = self._samples(frame)
-            self._rest = made if not len(self._rest) else np.concatenate((self._rest, made))
-        if not len(self._rest):
-            return None
+            self._rest = np.concatenate((self._rest, made))
         block, self._rest = as_block(self._rest, self._length), self._rest[self._length :]
         return block
 

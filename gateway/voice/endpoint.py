@@ -46,6 +46,7 @@ class TalkgroupFacts:
     tot: float = 30.0
     hang_time: float = 2.0
     bitrate_bps: int = 24_000
+    redundancy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -456,8 +457,8 @@ class Endpoint:
                 case Begin(token):
                     self._playout.stop(_now())  # half duplex: what it still played is cut
                     if self._sender is not None:
-                        bitrate = self._talkgroup_facts(talkgroup).bitrate_bps
-                        self._sender.begin(token, bitrate)
+                        facts = self._talkgroup_facts(talkgroup)
+                        self._sender.begin(token, facts.bitrate_bps, redundant=facts.redundancy)
                 case GiveBack():
                     self._floor(talkgroup).release(self.name)
                 case Ask():

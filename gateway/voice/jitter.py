@@ -8,6 +8,7 @@ Rule 3. The next packet missing and a later one here: it is lost. The one after 
         FEC, else it is concealed; either way time goes on, and coming after all it is too late.
         Several lost in a row are not even concealed as long as playback is late. A lost packet
         counts as late as the one that recovers it, so that the next loss finds that one here.
+        What a later packet carries of it once more (``earlier``) is as good as itself.
 Rule 4. Nothing here at all: concealed, and time stands still, for what comes over TCP comes late
         but whole. So the burst is played later from then on, and no word is lost. A hold-up is
         seen while packets still wait: these are played slower, so that less is concealed.
@@ -15,9 +16,8 @@ Rule 5. Played later than the target, silence is skipped at once, and in a mere 
         frame is merged with the next. But the first `KEPT_PAUSE` of a pause after speech stays as
         it was said, or sentences would lose their rhythm; unless nothing is said after it, or
         playback is `HURRY` too late.
-Rule 6. Speech itself is played quicker by single periods of the voice (`gateway.voice.stretch`),
-        at most the share that `_PACES` allows: pitch stays, and no sound is left out. Played
-        earlier than the target, it is played slower in the same way.
+Rule 6. Speech itself is played quicker too, or slower where it is played earlier than the target:
+        `gateway.voice.pace` says when, `gateway.voice.stretch` how. No sound is left out.
 Rule 7. Packets held up together count as one that was late. Pre-roll, which comes before what it
         is late against, never counts as late.
 Rule 8. A packet already here or already played changes nothing. A number far ahead of what is
@@ -29,11 +29,12 @@ Rule 9. The burst has ended when its last packet has been given; or before that,
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from gateway.voice.lateness import Lateness, Zero
-from gateway.voice.rtp import CLOCK_HZ, FRAME_TICKS, Packet
+from gateway.voice.pace import Pace, Speed
+from gateway.voice.rtp import CLOCK_HZ, EARLIER, FRAME_TICKS, BurstFlags, Packet
 
 MAX_WAITING = 150
 """Packets: three seconds, more than the longest pre-roll with the longest wait for a grant."""
@@ -50,15 +51,10 @@ KEPT_PAUSE = 0.5
 HURRY = 0.3
 """Seconds too late from which on conversation suffers more than rhythm does."""
 
-LONGEST = 0.014
-"""Seconds; the longest period of a voice that one step takes or gives (`gateway.voice.stretch`)."""
-
 _PAUSE_DBOV = 30  # a pause is softer than this ...
 _PAUSE_BELOW = 20.0  # ... and this many dB softer than the speech around it
 _FORGET_LOUD = 0.2  # dB a packet: what was loud two seconds ago is half forgotten
 _SLACK = 0.005  # merging begins this much above a whole frame, or it would swing to and fro
-_TOO_EARLY = -0.002
-_PACES = ((0.25, 1 / 3), (0.08, 1 / 5), (0.0, 1 / 8))  # above so much too late, that share is taken
 _HELD_UP = 0.025  # the next packet this late: there is a hold-up ...
 _LOW = 0.08  # ... and with less than this left to play, it is time to go slow
 _EARLY = 0.0005  # timers fire up to half a millisecond early, and sums of 0.02 are not exact
@@ -71,14 +67,6 @@ class Kind(Enum):
     MERGE = "merge"  # decode ``packet`` and ``second``, and play both in the time of one
     RECOVER = "recover"  # lost; ``packet`` follows it and may carry it as FEC
     CONCEAL = "conceal"  # lost or late, and nothing to recover it from
-
-
-class Speed(Enum):
-    """How a frame is played (`gateway.voice.stretch`)."""
-
-    EVEN = "even"
-    QUICKER = "quicker"  # one period of the voice shorter
-    SLOWER = "slower"  # one period longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +85,7 @@ class Jitter:
 
     ``starts_at`` is when the first frame may be had, None before the first packet. ``arrived`` is
     when a packet last was taken. ``counts`` has ``duplicate``, ``late``, ``lost``, ``jumped``,
-    ``beyond``, ``overflow`` (packets), ``concealed``, ``skipped``, ``merged``, ``quicker``,
+    ``repeated``, ``beyond``, ``overflow`` (packets), ``concealed``, ``skipped``, ``merged``, ``quicker``,
     ``slower`` (frames).
     """
 
@@ -109,6 +97,7 @@ class Jitter:
         self._waiting: dict[int, Packet] = {}
         self._lost: set[int] = set()
         self._newest = 0  # sequence numbers here do not wrap
+        self._oldest = 0
         self._next: int | None = None  # None until the burst has started
         self._last: int | None = None
         self._ticks = FRAME_TICKS
@@ -117,9 +106,7 @@ class Jitter:
         self._late = 0.0
         self._loudest = 127.0
         self._merged = False
-        self._changed_at: float | None = None  # when the last frame began, played quicker or slower
-        self._pace = _PACES[-1][1]
-        self._steady_until = float("-inf")
+        self._pace = Pace()
         self._paused = KEPT_PAUSE  # seconds of the present pause; silence before speech is none
         self._silent = False  # what was given last
 
@@ -155,13 +142,14 @@ class Jitter:
         """Take a packet that plays ``ticks`` of 48 kHz; False where it comes too late or twice."""
         if self.starts_at is None:
             self.starts_at = now + self.lateness.target
-            self._newest = packet.sequence
+            self._newest = self._oldest = packet.sequence
         number = self._newest + (packet.sequence - self._newest + 0x8000 & 0xFFFF) - 0x8000
         if not self._is_new(number):
             return False
         if number > self._newest + MAX_JUMP:
             self.counts["jumped"] += 1
             self._waiting.clear()
+            self._oldest = number
             self._zero = Zero()
             if self._next is not None:
                 self._next = number
@@ -180,6 +168,8 @@ class Jitter:
         self.arrived = now
         self._newest = max(self._newest, number)
         self._waiting[number] = packet
+        if packet.earlier:
+            self._fill(number - EARLIER, packet, late)
         self._loudest = min(self._loudest + _FORGET_LOUD, packet.level_dbov)
         if packet.flags.last:
             self._last = number
@@ -189,6 +179,23 @@ class Jitter:
             if self._next is not None:
                 self._next = max(self._next, min(self._waiting))
         return True
+
+    def _fill(self, number: int, packet: Packet, late: float) -> None:
+        """Put what ``packet`` carries once more where it is missing (rule 3)."""
+        played = self._next is not None and number < self._next
+        if number in self._waiting or number <= self._oldest or played:
+            return
+        self.counts["repeated"] += 1
+        self.lateness.add(late + EARLIER * self._frame)
+        self._waiting[number] = replace(
+            packet,
+            sequence=number & 0xFFFF,
+            timestamp=packet.timestamp - EARLIER * self._ticks & 0xFFFFFFFF,
+            payload=packet.earlier,
+            flags=BurstFlags(pre_roll=packet.flags.pre_roll),
+            captured=packet.captured - EARLIER * self._frame,
+            earlier=b"",
+        )
 
     def _is_new(self, number: int) -> bool:
         """Whether this number was never here, and is not beyond the end; counts where not."""
@@ -227,31 +234,15 @@ class Jitter:
             return Frame(Kind.MERGE, self._ticks, head, second)
         self._merged = False
         self._take()
-        speed = self._speed(excess, now, ahead)
+        speed = Speed.SLOWER
+        if self._is_held_up(now):
+            self._pace.broken()
+        else:
+            more = bool(self._waiting)
+            speed = self._pace.next(excess, now + ahead, ahead, self._frame, more=more)
         if speed is not Speed.EVEN:
             self.counts[speed.value] += 1
         return Frame(Kind.PLAY, self._ticks, head, speed=speed)
-
-    def _speed(self, excess: float, now: float, ahead: float) -> Speed:
-        """Rule 6, and the end of rule 4.
-
-        One step changes what is ``ahead``, and that only now and then makes it one frame more or
-        less that must be here by now.
-        """
-        begins = now + ahead
-        if self._changed_at is not None:
-            changed = abs(begins - self._changed_at - self._frame)
-            self._steady_until = begins + changed / self._pace
-            self._changed_at = None
-        if self._is_held_up(now):
-            return Speed.SLOWER
-        late = excess >= self._frame - _EARLY or (excess >= 0 and ahead >= LONGEST)
-        late = late and bool(self._waiting)
-        if begins < self._steady_until or not (late or excess <= _TOO_EARLY):
-            return Speed.EVEN
-        self._pace = next(pace for above, pace in _PACES if abs(excess) >= above)
-        self._changed_at = begins
-        return Speed.QUICKER if late else Speed.SLOWER
 
     def _is_held_up(self, now: float) -> bool:
         """Whether what waits will run out before more comes."""
@@ -290,7 +281,7 @@ class Jitter:
         """Rules 3 and 4: the next packet is not here."""
         assert self._next is not None
         self._merged = False
-        self._changed_at = None
+        self._pace.broken()
         if not self._waiting:
             self.counts["concealed"] += 1
             return Frame(Kind.CONCEAL, self._ticks)

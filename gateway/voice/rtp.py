@@ -28,7 +28,13 @@ MAX_PACKET_BYTES = 8_192
 SILENCE_DBOV = 127
 """The lowest level that RFC 6464 can say: -127 dBov."""
 
+EARLIER = 3
+"""Which packet before it one may carry once more (``Packet.earlier``): three lost in a row come back."""
+
 _LEVEL, _TOKEN, _FLAGS, _CAPTURED = 1, 2, 3, 4
+_PARTS = range(
+    5, 15
+)  # what is carried once more: `EARLIER` in a byte, then the payload, 16 bytes each
 _NAMES = {
     _LEVEL: "audio level",
     _TOKEN: "floor token",
@@ -75,7 +81,8 @@ class Packet:
 
     ``sequence`` is 16 bits, ``timestamp`` and ``ssrc`` are 32 bits, all modulo. ``level_dbov`` is
     the loudness below overload, 0 (loudest) to `SILENCE_DBOV`; ``captured`` is POSIX seconds on the
-    sender's clock.
+    sender's clock. ``earlier`` is empty, or the payload of the packet `EARLIER` before it once more;
+    it is not written where it is longer than 159 bytes.
     """
 
     sequence: int
@@ -88,6 +95,7 @@ class Packet:
     token: Token
     flags: BurstFlags
     captured: float
+    earlier: bytes = b""
 
     def to_bytes(self) -> bytes:
         """The packet for the wire.
@@ -98,6 +106,7 @@ class Packet:
         flags = self.flags
         if not self.payload or not 0 <= self.level_dbov <= SILENCE_DBOV:
             raise LocalProtocolError("a packet needs a payload and a level of 0 to 127")
+        more = _parts(self.earlier) if self.earlier else b""
         try:
             whole = floor(self.captured)
             ntp = ((whole + _NTP_EPOCH) % _NTP_ERA << 32) | int((self.captured - whole) * _NTP_ERA)
@@ -108,7 +117,7 @@ class Packet:
                 self.timestamp,
                 self.ssrc,
                 _ONE_BYTE,
-                6,
+                6 + len(more) // 4,
                 _LEVEL << 4,
                 self.level_dbov | (0x80 if self.voice_activity else 0),
                 _TOKEN << 4 | 7,
@@ -122,7 +131,7 @@ class Packet:
             )
         except (struct.error, ValueError, OverflowError) as error:  # the latter two: nan, inf
             raise LocalProtocolError(f"a field does not fit: {error}") from error
-        return header + self.payload
+        return header + more + self.payload
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Packet:
@@ -192,11 +201,36 @@ class Packet:
             token=Token(*struct.unpack(">II", found[_TOKEN])),
             flags=_ALL_FLAGS[bits & 7],  # further bits are for later versions
             captured=_posix(int.from_bytes(found[_CAPTURED][:8], "big")),
+            earlier=_earlier(found),
         )
 
 
+def _parts(earlier: bytes) -> bytes:
+    """``earlier`` as elements, in whole words; nothing where there is too much of it."""
+    whole = bytes((EARLIER,)) + earlier
+    parts = [whole[at : at + 16] for at in range(0, len(whole), 16)]
+    if len(parts) > len(_PARTS):
+        return b""
+    made = b"".join(
+        bytes((number << 4 | len(part) - 1,)) + part
+        for number, part in zip(_PARTS, parts, strict=False)
+    )
+    return made + bytes(-len(made) % 4)
+
+
+def _earlier(found: dict[int, bytes]) -> bytes:
+    """What `_parts` has written; elements of these ids that others mean differently are none of it."""
+    parts = b""
+    for number in _PARTS:
+        part = found.get(number, b"")
+        parts += part
+        if len(part) < 16:
+            break
+    return parts[1:] if parts[:1] == bytes((EARLIER,)) else b""
+
+
 def _elements(profile: int, block: bytes) -> dict[int, bytes]:
-    """Our four extension elements out of an extension block of either form (RFC 8285)."""
+    """Our extension elements out of an extension block of either form (RFC 8285)."""
     two_byte = profile & 0xFFF0 == _TWO_BYTE
     if not two_byte and profile != _ONE_BYTE:
         raise RemoteProtocolError(f"header extension profile {profile:#06x}")
@@ -221,6 +255,8 @@ def _elements(profile: int, block: bytes) -> dict[int, bytes]:
         if number in _NAMES:
             if number in found or length not in _LENGTHS[number]:
                 raise RemoteProtocolError(f"{_NAMES[number]}: twice, or {length} bytes long")
+            found[number] = block[start:at]
+        elif number in _PARTS:
             found[number] = block[start:at]
     for number, name in _NAMES.items():
         if number not in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from gateway.ports import BLOCK
 from gateway.voice.dsp import Samples, as_block, level_dbov
 from gateway.voice.opus import Encoder
 from gateway.voice.resample import Resampler, codec_rate
-from gateway.voice.rtp import FRAME_TICKS, BurstFlags, Packet, Token
+from gateway.voice.rtp import EARLIER, FRAME_TICKS, BurstFlags, Packet, Token
 
 _SPEECH_DBOV = 50
 """Louder than this counts as voice activity (RFC 6464's V bit)."""
@@ -37,9 +38,18 @@ class Sender:
         self._captured = 0.0
         self._marker = True
         self._emergency = False
+        self._redundant = False
+        self._earlier: deque[bytes] = deque(maxlen=EARLIER)
 
-    def begin(self, token: Token, bitrate_bps: int, *, emergency: bool = False) -> None:
-        """A new talk burst: SSRC, first sequence number and timestamp are random (RFC 3550, 5.1)."""
+    def begin(
+        self, token: Token, bitrate_bps: int, *, emergency: bool = False, redundant: bool = False
+    ) -> None:
+        """A new talk burst: SSRC, first sequence number and timestamp are random (RFC 3550, 5.1).
+
+        ``redundant`` sends each packet's payload once more, with the one `EARLIER` after it.
+        """
+        self._redundant = redundant
+        self._earlier.clear()
         self._token = token
         self._emergency = emergency
         self._ssrc = self._random_bits(32)
@@ -65,17 +75,24 @@ class Sender:
         level = level_dbov(block)
         if self._resampler is not None:
             block = self._resampler.block(block)
+        payload = self._encoder.encode(block)
+        earlier = b""
+        if self._redundant:
+            if len(self._earlier) == EARLIER:
+                earlier = self._earlier[0]
+            self._earlier.append(payload)
         packet = Packet(
             self._sequence,
             self._timestamp,
             self._ssrc,
             self._marker,
-            self._encoder.encode(block),
+            payload,
             level,
             level < _SPEECH_DBOV,
             self._token,
             BurstFlags(last=last, pre_roll=pre_roll, emergency=self._emergency),
             captured,
+            earlier,
         )
         self._marker = False
         self._captured = captured

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.voice.dsp import Samples
-from gateway.voice.jitter import LONGEST
+from gateway.voice.pace import LONGEST
 
 ALIKE = 0.85
 """The least correlation at which two places may be joined; NetEq asks for 0.9 at 4 kHz."""

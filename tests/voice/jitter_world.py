@@ -1,7 +1,8 @@
 """A jitter buffer with packets coming and a device that plays, for the tests. Times are seconds."""
 
-from gateway.voice.jitter import Jitter, Kind, Speed
+from gateway.voice.jitter import Jitter, Kind
 from gateway.voice.lateness import Lateness
+from gateway.voice.pace import Speed
 from gateway.voice.rtp import BurstFlags, Packet, Token
 
 TICK = 0.02

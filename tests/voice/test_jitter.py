@@ -2,13 +2,15 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.voice.jitter import Jitter, Kind, Speed
+from gateway.voice.jitter import Jitter, Kind
 from gateway.voice.lateness import Lateness
+from gateway.voice.pace import Speed
 from tests.voice.jitter_world import (
     PAUSE,
     SILENCE,
@@ -474,3 +476,39 @@ def test_while_a_packet_may_still_come_a_burst_is_not_spent():
     assert not jitter.spent
     jitter.put(packet(3, level=SILENCE), 960, 0.1)
     assert jitter.spent
+
+
+# What is carried once more
+
+
+def redundant(count, lost):
+    """``count`` packets in time less those of ``lost``, each with what was three before it."""
+    arrivals = []
+    for n in range(count):
+        earlier = packet(n - 3).payload if n >= 3 else b""
+        item = replace(packet(n, last=n == count - 1), earlier=earlier)
+        if n not in lost:
+            arrivals.append((n * TICK, item))
+    return arrivals
+
+
+def test_three_lost_in_a_row_are_whole_again_once_the_link_is_known():
+    lateness = used_to_a_good_network()
+    lost = {20, 40, 41, 42, 60, 61, 62, 80, 82}
+    Listener(lateness).run(redundant(100, lost))
+    assert lateness.target == pytest.approx(0.065)  # three packets, and a little
+    again = Listener(lateness)
+    assert again.run(redundant(100, lost)) == list(range(100))
+    assert again.jitter.counts["repeated"] == len(lost)
+    assert again.jitter.counts["lost"] == 0
+
+
+def test_a_copy_of_what_is_here_or_was_played_changes_nothing():
+    listener = Listener(used_to_a_good_network())
+    assert listener.run(redundant(50, set())) == list(range(50))
+    assert listener.jitter.counts == {}
+
+
+def test_a_late_joiner_does_not_begin_with_copies():
+    listener = Listener()
+    assert listener.run(redundant(50, set(range(30)))) == list(range(30, 50))

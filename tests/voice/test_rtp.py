@@ -1,6 +1,7 @@
 """The RTP codec against golden bytes and a reader that shares no code with it."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -242,3 +243,28 @@ def test_a_field_that_does_not_fit_is_our_own_error(wrong):
 
 def test_a_later_grant_is_the_greater_token():
     assert Token(1, 9) < Token(2, 0) < Token(2, 1)
+
+
+# The payload of an earlier packet
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 60, 159])
+def test_what_is_carried_once_more_comes_back_and_old_readers_skip_it(length):
+    earlier = bytes(range(length))
+    sent = replace(PACKET, earlier=earlier)
+    data = sent.to_bytes()
+    assert Packet.from_bytes(data) == replace(Packet.from_bytes(PACKET.to_bytes()), earlier=earlier)
+    assert data[:2] == PACKET.to_bytes()[:2]
+    assert data[12:14].hex() == "bede"  # still the one-byte form of the contract
+    assert len(data) % 4 == len(PACKET.to_bytes()) % 4
+
+
+def test_what_is_too_long_to_be_carried_once_more_is_left_out():
+    assert replace(PACKET, earlier=bytes(160)).to_bytes() == PACKET.to_bytes()
+
+
+def test_elements_of_these_ids_that_mean_something_else_are_none():
+    data = bytearray(replace(PACKET, earlier=b"abc").to_bytes())
+    at = data.index(b"\x53\x03abc")
+    data[at + 1] = 4  # another distance
+    assert Packet.from_bytes(bytes(data)).earlier == b""

@@ -98,6 +98,7 @@ async def _open(address: BrokerAddress, profile: Profile) -> socket.socket:
             sock.close()
             raise
         else:
+            _use_congestion_control(sock, profile.congestion)
             return sock
     raise failure
 
@@ -113,6 +114,10 @@ def _tune(sock: socket.socket, profile: Profile) -> None:
     sock.setsockopt(tcp, socket.TCP_KEEPINTVL, 1)
     if profile.send_buffer_bytes is not None:
         sock.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, profile.send_buffer_bytes)
-    if profile.congestion is not None:
+
+
+def _use_congestion_control(sock: socket.socket, name: str | None) -> None:
+    """Once connected, or the route's own (``ip route ... congctl``) would replace it."""
+    if name is not None:
         with contextlib.suppress(OSError):  # not built, not loaded, or not allowed to this user
-            sock.setsockopt(tcp, socket.TCP_CONGESTION, profile.congestion.encode())
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())

@@ -1,10 +1,13 @@
 """The voice connection: QoS 0, never waiting, the oldest voice dropped and counted."""
 
 import asyncio
+import socket
 
 import mqtt5
 import pytest
 
+from gateway.link import dial
+from gateway.link.dial import Profile
 from gateway.link.voice_link import VoiceLink
 from gateway.ops.counters import Counters
 
@@ -110,3 +113,21 @@ async def test_stalled_broker_costs_the_oldest_voice_and_no_floor_message(
     dropped = counters["voice_link.dropped_voice"]
     assert dropped > 0
     assert counters["voice_link.dropped_floor"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "used"), [("reno", "reno"), ("no-such-thing", None), (None, None)]
+)
+async def test_congestion_control_is_asked_for_and_may_be_refused(broker, name, used):
+    kernels = await dial._open(broker.address("zju1"), Profile())
+    opened = await dial._open(broker.address("zju1"), Profile(congestion=name))
+    try:
+        size = 16
+        found, own = (
+            one.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, size).split(b"\0")[0].decode()
+            for one in (opened, kernels)
+        )
+        assert found == (used or own)
+    finally:
+        opened.close()
+        kernels.close()

@@ -197,6 +197,21 @@ async def test_the_last_burst_is_replayed_under_floor_control(scene, tmp_path):
     assert again["lost"] == 0
 
 
+async def test_one_endpoint_alone_hears_what_it_missed(scene):
+    since = time.monotonic()
+    done = await command(
+        scene.a, "replay", "--last", "--from", "tg", "--to", "private", "--endpoint", "gate"
+    )
+    assert done["outcome"] == "spoken"
+    await asyncio.sleep(0.4)
+    assert likeness(scene.gate.sound(since), scene.said) > WHOLE
+    assert not [one for one in scene.watcher.find("voice", since) if one.levels[1] == "private"]
+    status, _, error = await scene.a.command(
+        "recordings", "replay", "--last", "--to", "tg", "--endpoint", "left"
+    )
+    assert (status, "transmitter" in error) == (2, True)
+
+
 async def test_a_person_takes_the_floor_from_a_replay(scene):
     name = (await command(scene.a, "list", "--talker", "left", "--last", "1"))[0]["id"]
     since = time.monotonic()

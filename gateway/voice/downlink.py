@@ -28,7 +28,7 @@ from collections.abc import Container, Iterable
 
 from gateway.ports import BLOCK
 from gateway.voice.jitter import Frame, Jitter
-from gateway.voice.lane import FRESH, FRESH_IDLE, MAX_BURSTS, Burst, Heard, Key, Lane
+from gateway.voice.lane import FRESH, FRESH_IDLE, LOOKAHEAD, MAX_BURSTS, Burst, Heard, Key, Lane
 from gateway.voice.lateness import Lateness
 from gateway.voice.ptt import Keyed, Ptt
 from gateway.voice.rtp import Packet, Token
@@ -96,9 +96,9 @@ class Downlink:
         return None if first is None else first.bursts[0].key[1]
 
     @property
-    def playing(self) -> tuple[str, ...]:
+    def playing(self) -> list[str]:
         """Talkgroups of which a burst is played, best rank first."""
-        return tuple(lane.heard.talkgroup for lane in self._lanes if lane.bursts)
+        return [lane.heard.talkgroup for lane in self._lanes if lane.bursts]
 
     def device(self, playback_delay: float) -> None:
         """Played from now on is what sounds ``playback_delay`` after it was written."""
@@ -112,7 +112,10 @@ class Downlink:
         lanes = []
         for item in heard:
             lane = before.pop(item.talkgroup, None) or Lane(item, self._over, self.counts)
-            lane.heard = item
+            if lane.heard != item:
+                lane.heard = item
+                for burst in lane.bursts:
+                    burst.keyed = None
             lanes.append(lane)
         for lane in before.values():
             lane.drop()
@@ -196,9 +199,8 @@ class Downlink:
             vanished |= lane.advance(now, held=lane.heard.talkgroup in holding)
         first = self._first
         if first is not None:
-            burst, heard = first.bursts[0], first.heard
-            keyed = Keyed(heard.talkgroup, burst.token, heard.tot, burst.confirmed)
-            if self._ptt.audio(keyed, now):
+            burst = first.bursts[0]
+            if self._ptt.audio(first.keyed, now):
                 return self._ptt.passes(now)
             self.counts["timed_out"] += 1
             burst.closed = True
@@ -221,19 +223,19 @@ class Downlink:
         lane = self._first if talkgroup is None else self._lane(talkgroup)
         return None if lane is None else lane.pull(now, ahead)
 
-    def over_at(self, now: float) -> float | None:
-        """When, within the 20 ms from ``now`` on, nothing can be heard any more, or the tail is over.
+    def over_at(self, now: float, ending: float | None) -> float | None:
+        """When nothing can be heard any more, or, before the next 20 ms are over, the tail is.
 
-        `tick` wants to be called then as well; a transmitter is released with the last sound in it.
+        ``ending`` is when the last packet of a burst begins to sound. `tick` wants to be called then
+        as well; a transmitter is released with the last sound in it.
         """
-        playing = [lane for lane in self._lanes if lane.bursts]
-        if self._local is not None or len(playing) > 1:
+        first = self._first
+        if first is None:
+            until = self._ptt.deadline
+            return until if until is not None and until < now + BLOCK else None
+        if ending is None or self._local is not None or len(self.playing) > 1:
             return None
-        if playing:
-            after = playing[0].over_after()
-            return None if after is None else now + after
-        until = self._ptt.deadline
-        return until if until is not None and until < now + BLOCK else None
+        return ending + LOOKAHEAD if first.is_over else None
 
     @property
     def _first(self) -> Lane | None:

@@ -31,7 +31,7 @@ JUMP = 0.015
 _SMOOTH = 1.0  # seconds; devices take what waits in pieces of 5 to 20 ms
 _PROPORTIONAL = 0.04  # per second: 1 ms off asks for 40 ppm; settles within about a minute
 _INTEGRAL = _PROPORTIONAL**2 / 4  # per second²; critically damped
-_PAUSE = 0.1  # without a block for so long, playing has begun anew
+_PAUSE = 0.2  # not asked for so long, playing has begun anew
 
 
 class Drift:
@@ -51,7 +51,8 @@ class Drift:
     def correction(self, queued: float, now: float) -> float:
         """The share of samples to give more (negative: fewer) from now on.
 
-        To be asked once a block, ``queued`` seconds waiting in the device just before it.
+        To be asked each 20 to 100 ms while there is sound, ``queued`` seconds waiting in the device just before
+        a block.
         """
         elapsed, self._last = now - self._last, now
         if self._level is None or elapsed > _PAUSE:

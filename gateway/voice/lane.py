@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.voice.jitter import Frame, Jitter
+from gateway.voice.ptt import Keyed
 from gateway.voice.rtp import Token
 
 LOOKAHEAD = 0.0065
@@ -40,7 +41,7 @@ class Heard:
 class Burst:
     """One talk burst. ``closed``: it is not gone on with, whatever still comes of it (rule 5)."""
 
-    __slots__ = ("closed", "confirmed", "jitter", "key", "patience", "token")
+    __slots__ = ("closed", "confirmed", "jitter", "key", "keyed", "patience", "token")
 
     def __init__(self, key: Key, token: Token, jitter: Jitter) -> None:
         self.key = key
@@ -49,6 +50,7 @@ class Burst:
         self.patience = FRESH
         self.confirmed = False
         self.closed = False
+        self.keyed: Keyed | None = None
 
     def has_gone(self, now: float) -> bool:
         """Nothing is left to play, and nothing comes (rule 4)."""
@@ -67,8 +69,20 @@ class Lane:
         self._ended = ended
         self._counts = counts
 
+    @property
+    def keyed(self) -> Keyed:
+        """What a transmitter is keyed for by the burst being played."""
+        burst = self.bursts[0]
+        if burst.keyed is None or burst.keyed.confirmed is not burst.confirmed:
+            heard = self.heard
+            burst.keyed = Keyed(heard.talkgroup, burst.token, heard.tot, burst.confirmed)
+        return burst.keyed
+
     def find(self, key: Key) -> Burst | None:
-        return next((burst for burst in self.bursts if burst.key == key), None)
+        for burst in self.bursts:
+            if burst.key == key:
+                return burst
+        return None
 
     def refuses(self, token: Token, *, confirmed: bool) -> bool:
         """Whether a burst under ``token`` is stale here (rule 3)."""
@@ -105,11 +119,14 @@ class Lane:
             self.end()
         return vanished
 
-    def over_after(self) -> float | None:
-        """Seconds of sound in what was pulled last, if it was the end and the rest of it is silence."""
-        if len(self.bursts) != 1 or not self.bursts[0].jitter.finished:
-            return None
-        return LOOKAHEAD if self.bursts[0].jitter.silent else None
+    @property
+    def is_over(self) -> bool:
+        """What was pulled last was the end, and but for what the coder held back it is silence."""
+        return (
+            len(self.bursts) == 1
+            and self.bursts[0].jitter.finished
+            and self.bursts[0].jitter.silent
+        )
 
     def pull(self, now: float, ahead: float) -> Frame | None:
         return self.bursts[0].jitter.pull(now, ahead) if self.bursts else None

@@ -33,6 +33,7 @@ from gateway.voice.trim import Trim
 _LOGGER = logging.getLogger(__name__)
 
 _EARLY = 0.0005  # timers may fire this much early
+_LOOK = 5  # blocks; clocks do not change more quickly
 _PAUSE = 0.1  # seconds without a block; what comes then has nothing to do with what was before
 
 DUCKING_DB = 15.0
@@ -77,6 +78,8 @@ class Playout:
         self._keyed: Keyed | None = None
         self._busy = False
         self._told_active = False
+        self._ending: float | None = None
+        """When the last packet of a burst begins to sound, if it was pulled with the last beat."""
         self._sounds = Sounds(radio=line is not None)
         self._sounded = float("-inf")
         self._mixer = Mixer(ducking_db)
@@ -88,6 +91,7 @@ class Playout:
         self._coded_hz = 0
         self._decodings: dict[str, Decoding] = {}
         self._spare: list[Decoding] = []
+        self._playing: list[str] = []
         self._resampler: Resampler | None = None
         self._clock: _Clock | None = None
 
@@ -95,6 +99,7 @@ class Playout:
         """Play on ``stream`` from now on."""
         coded = self._coded_hz = codec_rate(stream.rate_hz)
         self._decodings.clear()
+        self._playing = []
         self._spare = [Decoding(self._name, coded, self._counters)]  # before it is needed
         self._resampler = None if coded == stream.rate_hz else Resampler(coded, stream.rate_hz)
         self._emphasis = PreEmphasis(stream.rate_hz) if self._pre_emphasis else None
@@ -168,7 +173,7 @@ class Playout:
             self._ticker.start(self._tick, max(begins_at, now))
 
     def _tick(self, now: float) -> None:
-        begins_at = self._sounds.begins_at
+        begins_at = None if self._sounds.empty else self._sounds.begins_at
         if begins_at is None:
             self._downlink.sound(None)
         elif now >= begins_at - _EARLY:
@@ -177,21 +182,23 @@ class Playout:
         self._settle()
         if passes and self._stream is not None:
             self._play(now, self._stream)
-        over_at = None if self._line is None or self._holding() else self._downlink.over_at(now)
-        if over_at is not None:
-            self._ticker.once(self._between, over_at)
+        if self._line is not None and (self._ending is not None or not passes):
+            over_at = self._downlink.over_at(now, self._ending)
+            if over_at is not None:
+                self._ticker.once(self._between, over_at)
 
     def _between(self, now: float) -> None:
         """A transmitter may have nothing left to send before the next beat."""
         if self._busy and self._sounds.begins_at is None:
-            self._downlink.tick(now, holding=self._holding())
+            self._downlink.tick(now)  # what is held can be nothing but silence
             self._settle()
-            over_at = self._downlink.over_at(now)
+            over_at = self._downlink.over_at(now, None)
             if over_at is not None and over_at > now + _EARLY:
                 self._ticker.once(self._between, over_at)
 
     def _play(self, now: float, stream: AudioStream) -> None:
         """Give the device its next block, if there is one."""
+        self._ending = None
         try:
             block = self._with_sound(self._block(now, stream.rate_hz // 50), now)
             if block is None:
@@ -223,6 +230,7 @@ class Playout:
             self._busy = downlink.busy
             if not self._busy:
                 self._keep_decodings(())
+                self._playing = []
                 self._count()
         if not self._busy and self._sounds.begins_at is None:
             self._ticker.stop(self._tick)
@@ -233,6 +241,8 @@ class Playout:
 
     def _with_sound(self, block: Samples | None, now: float) -> Samples | None:
         """The block with what is to be heard of local sounds over it."""
+        if self._sounds.empty:
+            return block
         stream = self._stream
         begins_at = self._sounds.begins_at
         if begins_at is None or now < begins_at - _EARLY or stream is None:
@@ -242,13 +252,15 @@ class Playout:
         self._sounded = now + BLOCK + stream.playback_delay
         return sound if block is None else mix(block, sound)
 
-    def _holding(self) -> tuple[str, ...]:
-        return tuple(name for name, decoding in self._decodings.items() if decoding.holds)
+    def _holding(self) -> list[str]:
+        return [name for name, decoding in self._decodings.items() if decoding.holds]
 
     def _block(self, now: float, length: int) -> Samples | None:
         """The next 20 ms, at the device's rate; None where there is nothing to play yet or any more."""
         playing = self._downlink.playing
-        self._keep_decodings(playing)
+        if playing != self._playing:
+            self._keep_decodings(playing)
+            self._playing = playing
         heard: list[tuple[Decoding, Samples, bool]] = []
         for rank, talkgroup in enumerate(playing):
             decoding = self._decoding(talkgroup)
@@ -261,11 +273,14 @@ class Playout:
         return coded if self._resampler is None else as_block(self._resampler.block(coded), length)
 
     def _pull(self, now: float, talkgroup: str, ahead: float) -> Frame | None:
-        return self._downlink.pull(now, ahead, talkgroup)
+        frame = self._downlink.pull(now, ahead, talkgroup)
+        if frame is not None and frame.packet is not None and frame.packet.flags.last:
+            self._ending = now + ahead
+        return frame
 
     def _mixed(self, heard: list[tuple[Decoding, Samples, bool]]) -> Samples:
         decoding, block, first = heard[0]
-        if len(heard) == 1 and first and decoding.gain in (None, 1.0):
+        if len(heard) == 1 and (decoding.gain is None or decoding.gain == 1.0):
             decoding.gain = 1.0
             return block
         faded = []
@@ -304,6 +319,8 @@ class _Clock:
         self._stream = stream
         self._drift = Drift()
         self._trim = Trim(stream.rate_hz // 50)
+        self._more = 0.0
+        self._blocks = 0
         self._holes = 0
         self._last = float("-inf")
 
@@ -311,9 +328,13 @@ class _Clock:
         """``block`` as the device wants it."""
         if now - self._last > _PAUSE:
             self._trim.begin()
+            self._blocks = 0
         self._last = now
-        holes = self._stream.counters.get("underruns", 0)
-        if holes != self._holes:
-            self._holes = holes
-            self._drift.begin()
-        return self._trim.block(block, self._drift.correction(self._stream.queued, now))
+        if self._blocks % _LOOK == 0:
+            holes = self._stream.counters.get("underruns", 0)
+            if holes != self._holes:
+                self._holes = holes
+                self._drift.begin()
+            self._more = self._drift.correction(self._stream.queued, now)
+        self._blocks += 1
+        return self._trim.block(block, self._more)

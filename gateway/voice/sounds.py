@@ -38,6 +38,11 @@ class Sounds:
         self.dropped = 0
 
     @property
+    def empty(self) -> bool:
+        """Nothing plays or waits."""
+        return not self._waiting and not len(self._playing)
+
+    @property
     def left(self) -> float:
         """Seconds of what plays and waits."""
         return (len(self._playing) + sum(map(len, self._waiting))) / self._rate_hz

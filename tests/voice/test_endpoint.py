@@ -35,9 +35,9 @@ def loud(samples, rate=16_000):
 def whole(heard, spoken, *, quicker=False):
     """Nothing clipped; Opus rings a few milliseconds around an onset and an end.
 
-    ``quicker``: to make up for a delay it may have been played quicker, a sixteenth in all.
+    ``quicker``: to make up for a delay it may have been played quicker, an eighth in all.
     """
-    least = spoken * 15 / 16 if quicker else spoken
+    least = spoken * 7 / 8 if quicker else spoken
     return least - 0.005 <= heard <= spoken + 0.025
 
 
@@ -65,8 +65,9 @@ async def test_a_word_is_heard_whole_and_the_far_transmitter_is_keyed_around_it(
         assert keyed == opened  # pre-roll was there to be sent
         # At most: the block being captured, the delay of an unknown link, the block before, the coder's.
         assert 0.02 <= released - closed <= 0.02 + 0.03 + 0.02 + 0.0065 + 0.001
-        assert radio.played[-1][0] + 0.0065 <= released + 1e-9
-        assert not np.abs(radio.played[-1][1][104:]).max() > 330  # 6.5 ms into it there is silence
+        assert 0 <= released - radio.played[-1][0] <= 0.0065 + 1e-9
+        left = round((released - radio.played[-1][0]) * 16_000)
+        assert np.abs(radio.played[-1][1][left:]).max() <= 330  # nothing is heard after it
 
 
 @in_virtual_time
@@ -148,7 +149,8 @@ async def test_transmit_delay_and_tail_are_kept_and_no_word_is_lost():
         await speak(mic, silence(1.0))
         (keyed, _), (released, _) = line.log
         assert radio.played[0][0] - keyed == pytest.approx(0.3, abs=0.021)
-        assert released - radio.played[-1][0] == pytest.approx(0.2065, abs=0.001)
+        # Up to 14 ms of the last word may still have been due when the last packet was decoded.
+        assert 0.2 <= released - radio.played[-1][0] <= 0.2205
         assert whole(loud(radio.sound), 0.5, quicker=True)
 
 
@@ -162,8 +164,8 @@ async def test_through_a_sound_card_it_stays_keyed_until_the_last_word_has_sound
         await speak(mic, tone(0.2))
         squelch.close_squelch()
         await speak(mic, silence(0.3))
-        # The last packet brings what the coder held back: 6.5 ms.
-        assert line.log[-1][0] - radio.played[-1][0] == pytest.approx(0.0565, abs=0.001)
+        # The last packet brings what the coder held back, 6.5 ms.
+        assert 0.05 <= line.log[-1][0] - radio.played[-1][0] <= 0.0705
 
 
 @in_virtual_time

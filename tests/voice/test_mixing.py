@@ -28,7 +28,7 @@ def test_told_to_mix_a_worse_rank_is_played_besides_the_better():
     radio = mixing()
     assert radio.hear(packet(0))
     assert radio.hear(packet(0, ssrc=2), "street")
-    assert radio.downlink.playing == ("police", "street")
+    assert radio.downlink.playing == ["police", "street"]
     radio.downlink.tick(0.1)
     assert radio.downlink.pull(0.1, 0.0, "police").packet.ssrc == 1
     assert radio.downlink.pull(0.1, 0.0, "street").packet.ssrc == 2
@@ -56,7 +56,7 @@ def test_one_talkgroup_that_ends_leaves_the_others_untouched():
     assert radio.downlink.tick(0.3)
     radio.downlink.pull(0.3, 0.0, "police")
     assert radio.downlink.tick(0.41)
-    assert radio.downlink.playing == ("street",)
+    assert radio.downlink.playing == ["street"]
 
 
 def test_in_one_talkgroup_still_one_talks_at_a_time():
@@ -64,7 +64,7 @@ def test_in_one_talkgroup_still_one_talks_at_a_time():
     radio.hear(packet(0, token=(1, 1)))
     assert radio.hear(packet(0, ssrc=2, token=(1, 2)))
     assert not radio.hear(packet(1, ssrc=3, token=(1, 0)))
-    assert radio.downlink.playing == ("police",)
+    assert radio.downlink.playing == ["police"]
 
 
 def test_of_more_than_four_the_best_ranks_are_played():
@@ -73,7 +73,7 @@ def test_of_more_than_four_the_best_ranks_are_played():
     radio = mixing(*heard)
     for number, name in enumerate(reversed(names)):
         assert radio.hear(packet(0, ssrc=number), name)
-    assert radio.downlink.playing == ("a", "b", "c", "d")
+    assert radio.downlink.playing == ["a", "b", "c", "d"]
     assert not radio.hear(packet(0, ssrc=9), "f")
     assert radio.downlink.counts["waiting"] == 1
 

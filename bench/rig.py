@@ -16,6 +16,7 @@ from gateway.cli.demo.observer import Observer
 BUTTONS = 300
 
 _SHARED = """\
+announcements: {times: 0}
 sites: {s1: {name: 测试医院, class: hospital, street: x}}
 talkgroups: {tg: {hang_time_s: 0}, tg2: {}, tg3: {}}
 groups:

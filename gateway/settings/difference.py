@@ -52,6 +52,7 @@ class Difference:
     serves: bool = False
     dispositions: bool = False
     recordings: bool = False
+    announcements: bool = False
     restart: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -86,6 +87,7 @@ def difference(old: Settings, new: Settings) -> Difference:
         serves=old.serves != new.serves,
         dispositions=old.dispositions != new.dispositions,
         recordings=old.recordings != new.recordings,
+        announcements=old.announcements != new.announcements,
         restart=tuple(key for key in RESTART if getattr(old, key) != getattr(new, key)),
     )
 

@@ -39,6 +39,7 @@ def test_a_file_that_was_only_rewritten_changes_nothing(settings_of):
         ("ack_within_s: 120", "ack_within_s: 121", "plans ~hospital-panic"),
         ("mqtt:\n", "serves: []\nmqtt:\n", "serves"),
         ("mqtt:\n", "dispositions: [x]\nmqtt:\n", "dispositions"),
+        ("mqtt:\n", "announcements: {times: 1}\nmqtt:\n", "announcements"),
         ("mqtt:\n", "recordings: {keep_days: 1}\nmqtt:\n", "recordings"),
         ("root: baiying", "root: other", "needs a restart: mqtt"),
         ("gateway: zju1", "gateway: zju2", "needs a restart: gateway"),

@@ -9,20 +9,21 @@ STAMP := $(VENV)/.installed
 # What the gateway runs on, and the recorded voices the demo speaks with.
 RUN_PACKAGES := mosquitto libopus0 libportaudio2 espeak-ng alsa-utils
 # What the tests use as the other side: real clients, sound servers, cameras.
-TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester opus-tools openssl gcc libc6-dev \
+TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester opus-tools openssl gcc libc6-dev spin \
 	systemd iproute2 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly python3-gi
 # What the benchmarks measure against.
-BENCH_PACKAGES := $(TEST_PACKAGES) svxlink-server svxreflector
+BENCH_PACKAGES := $(TEST_PACKAGES) svxlink-server svxreflector codec2-examples gcin-voice python3-dev
 # What the guest with hardware of its own is made of.
 VM_PACKAGES := $(TEST_PACKAGES) qemu-system-x86 busybox-static kmod cpio make linux-image-amd64 linux-headers-amd64 linux-source
 
-.PHONY: help setup demo test test-vm test-crash crash-gateway crash-rest check bench format clean
+.PHONY: help setup demo test test-vm test-model test-crash crash-gateway crash-rest check bench format clean
 help:
 	@echo 'make demo    play the main job on virtual hardware and print what happened'
 	@echo 'make test    run the tests'
 	@echo 'make check   ruff, mypy --strict, formatting'
 	@echo 'make bench   measure; one JSON line each'
 	@echo 'make test-vm tests on emulated hardware, in a virtual machine'
+	@echo 'make test-model  search the whole state space of the floor across gateways; 3 minutes'
 	@echo 'make test-crash  1,000 kills of a gateway, 200 of a broker, 200 power cuts; 20 minutes'
 	@echo 'make format  let ruff mend and format'
 	@echo 'make setup   only install what these need'
@@ -78,6 +79,10 @@ crash-gateway:
 crash-rest:
 	$(BIN)/python -m pytest -q -s tests/system/test_crash_broker.py tests/alarm/test_power_cut.py
 
+# The short search of the floor's model is part of `make test`; this is the long one, 3 minutes.
+test-model: setup
+	MODEL=full $(BIN)/python -m pytest -q tests/model
+
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -89,6 +94,7 @@ format: $(STAMP)
 
 bench: setup
 	$(call packages,$(BENCH_PACKAGES))
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m bench
 
 clean:

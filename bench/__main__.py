@@ -6,7 +6,20 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("press", "storm", "speech", "voice_cpu", "memory", "recorder", "loading", "svxlink", "ptt_faults")
+NAMES = (
+    "press",
+    "storm",
+    "speech",
+    "voice_cpu",
+    "memory",
+    "recorder",
+    "loading",
+    "links",
+    "quality",
+    "svxlink",
+    "ptt_faults",
+    "split",
+)
 
 
 def main() -> None:

@@ -384,6 +384,7 @@ class Radio(asyncio.DatagramProtocol):
         self.ptt = []  # (monotonic, keyed)
         self.mute = False  # a microphone that sends no datagram at all
         self._speech = []
+        self._tone_hz = None
         self._ended = threading.Event()
         self._terminal = -1
 
@@ -444,6 +445,10 @@ class Radio(asyncio.DatagramProtocol):
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)
 
+    def speak_tone(self, hz):
+        """A steady tone into the microphone from now on; None ends it."""
+        self._tone_hz = hz
+
     async def over(self, samples, hold=0.0):
         """A whole over: squelch, words, squelch; when it opened."""
         at = time.monotonic()
@@ -475,10 +480,14 @@ class Radio(asyncio.DatagramProtocol):
     def _microphone(self):
         """A thread of its own, for a microphone does not wait while a test thinks."""
         silence = np.zeros(BLOCK, np.int16)
-        due = time.monotonic()
+        due, number = time.monotonic(), 0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             while not self._ended.wait(max(0.0, due - time.monotonic())):
                 block = self._speech.pop(0) if self._speech else silence
+                if self._tone_hz is not None:
+                    times = np.arange(number * BLOCK, (number + 1) * BLOCK) / RATE_HZ
+                    block = (8000 * np.sin(2 * np.pi * self._tone_hz * times)).astype(np.int16)
+                number += 1
                 if not self.mute:
                     sender.sendto(block.astype("<i2").tobytes(), ("127.0.0.1", self.listen_port))
                 due += 0.02

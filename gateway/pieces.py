@@ -186,6 +186,7 @@ def announcer_options_of(settings: Settings) -> AnnouncerOptions:
             language=settings.groups[name].language
             or wanted.language
             or default_language(settings.groups[name].name),
+            drills=settings.groups[name].drills,
         )
         for name in sorted(facts.serves_of(settings))
         if name in settings.groups

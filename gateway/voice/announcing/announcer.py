@@ -39,10 +39,14 @@ _MAX_PREPARING = 32
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """A group that is served here: where it listens, and in which language it is spoken to."""
+    """A group that is served here: where it listens, and in which language it is spoken to.
+
+    ``drills`` says that it is marked for drills: nothing of one is spoken to any other.
+    """
 
     talkgroup: str
     language: Language
+    drills: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +165,11 @@ class Announcer:
 
     def page(self, page: Page) -> None:
         """A page was received for a group that is served here; known pages do not come here."""
-        if page.group not in self._options.groups:
+        addressee = self._options.groups.get(page.group)
+        if addressee is None:
             self._counters.add("announce.not_served")
+        elif page.drill and not addressee.drills:
+            self._counters.add("announce.not_for_drills")
         elif page.announce == "off" or self._options.rules.times == 0:
             self._counters.add("announce.off")
         elif len(self._preparing) >= _MAX_PREPARING or self._group is None:

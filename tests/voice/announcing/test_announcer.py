@@ -21,7 +21,7 @@ OTHER = "0190a5c0-0000-7000-8000-000000000003"
 AT = "2026-11-24T05:45:08.123Z"
 GROUPS = {
     "police": Addressee("police-tg", "zh"),
-    "street": Addressee("street-tg", "en"),
+    "street": Addressee("street-tg", "en", drills=True),
     "fire": Addressee("police-tg", "zh"),
 }
 RULES = TurnRules(times=2, pause=3.0, within=30.0)
@@ -256,6 +256,18 @@ async def test_page_that_is_not_to_be_announced_is_not():
         await asyncio.sleep(5)
         assert world.bursts() == []
         assert world.counters["announce.off"] == world.counters["announce.not_served"] == 1
+
+
+@in_virtual_time
+async def test_drill_is_spoken_only_to_groups_that_are_marked_for_drills():
+    async with World() as world:
+        world.announcer.page(page(drill=True))
+        world.announcer.page(page(2, group="street", drill=True))
+        await asyncio.sleep(5)
+        assert world.bursts("police-tg") == []
+        assert len(world.bursts("street-tg")) == 1
+        assert world.counters["announce.not_for_drills"] == 1
+        assert world.stock.asked[0][0] == world.stock.asked[0][-1] == "This is a drill"
 
 
 @in_virtual_time

@@ -249,7 +249,8 @@ class Jitter:
         assert self._zero.at is not None
         if self.complete or len(self._waiting) * self._frame > _LOW:
             return False
-        return now - self._zero.at - (self._newest + 1) * self._frame >= _HELD_UP
+        late = now - self._zero.at - (self._newest + 1) * self._frame
+        return late >= _HELD_UP and self.lateness.is_lasting(late)
 
     def _skip(self, now: float) -> float:
         """Rules 3 and 5 where playback is late; how much later than the target it then is, in seconds."""

@@ -45,6 +45,8 @@ class Lateness:
     _STEP = 0.005
     _MARGIN = 0.001
     _MANY = 8  # of so many hold-ups one more is let go
+    _MOST_LET_GO = 12
+    _MAY_WELL = 0.3
 
     def __init__(self) -> None:
         self.target = self.FIRST_TARGET
@@ -67,9 +69,16 @@ class Lateness:
         if changed:
             self._choose()
 
+    def is_lasting(self, seconds: float) -> bool:
+        """Whether what is late by ``seconds`` already may well be later than the target in the end."""
+        number = len(self._sorted)
+        as_late = number - bisect_left(self._sorted, seconds)
+        beyond = number - bisect_left(self._sorted, self.target)
+        return beyond >= as_late * self._MAY_WELL
+
     def _choose(self) -> None:
         number = len(self._sorted)
-        let_go = 1 + number // self._MANY
+        let_go = min(1 + number // self._MANY, self._MOST_LET_GO)
         late = self._sorted[number - 1 - let_go] if number > let_go else 0.0
         least = self.MIN_TARGET if self._count >= self._FIRST_PACKETS else self.FIRST_TARGET
         target = ceil((late + self._MARGIN) / self._STEP) * self._STEP

@@ -320,43 +320,10 @@ def test_speech_in_time_is_played_as_it_was_said():
     assert {speed for _, speed in player.speeds} == {Speed.EVEN}
 
 
-@pytest.mark.parametrize(("late", "speed"), [(0.019, Speed.EVEN), (0.02, Speed.QUICKER)])
-def test_quicker_begins_one_frame_too_late(late, speed):
-    jitter = Jitter(used_to_a_good_network())
-    for number in range(4):
-        jitter.put(packet(number), 960, number * TICK)
-    assert jitter.pull(0.02 + late).speed is speed
-
-
-@pytest.mark.parametrize(("ahead", "speed"), [(0.0139, Speed.EVEN), (0.014, Speed.QUICKER)])
-def test_what_is_ahead_of_a_beat_is_used_up_by_going_quicker(ahead, speed):
-    jitter = Jitter(used_to_a_good_network())
-    for number in range(4):
-        jitter.put(packet(number), 960, number * TICK)
-    assert jitter.pull(0.02, ahead).speed is speed
-
-
-@pytest.mark.parametrize(("early", "speed"), [(0.0019, Speed.EVEN), (0.0021, Speed.SLOWER)])
-def test_played_too_early_for_what_was_learnt_it_goes_slower(early, speed):
-    lateness = used_to_a_good_network()
-    jitter = Jitter(lateness)
-    for number in range(6):
-        jitter.put(packet(number), 960, 0.0 + number * TICK)
-    assert jitter.pull(0.02).speed is Speed.EVEN
-    lateness.target = 0.02 + early
-    assert jitter.pull(0.04).speed is speed
-
-
-def test_with_nothing_behind_it_a_frame_is_not_played_quicker():
-    jitter = Jitter(used_to_a_good_network())
-    jitter.put(packet(0), 960, 0.0)
-    assert jitter.pull(0.1).speed is not Speed.QUICKER
-
-
 def test_when_a_hold_up_is_seen_what_is_left_is_played_slower():
     lateness = used_to_a_good_network()
-    for _ in range(2):
-        lateness.add(0.099)
+    lateness.add(0.3)
+    lateness.add(0.099)
     held = {n: 0.135 - (n - 30) * TICK for n in range(30, 35)}  # 29 was in time
     player = Player(lateness)
     played = player.run(stream(60, late=held))

@@ -98,3 +98,29 @@ def test_a_soonest_packet_is_forgotten_after_ten_to_twenty_seconds(now, late):
     zero.late(9.5, 10.0)
     zero.late(10.0, 20.0)
     assert zero.late(10.0, now) == pytest.approx(late)
+
+
+# Whether a hold-up that is seen will last
+
+
+def test_a_hold_up_longer_than_any_remembered_may_last():
+    lateness = known()
+    for seconds in (0.05, 0.06, 0.07):
+        lateness.add(seconds)
+    assert lateness.is_lasting(0.08)
+
+
+def test_a_lateness_that_comes_all_the_time_and_is_covered_is_none():
+    lateness = known()
+    for n in range(200):
+        lateness.add(0.02 + n % 7 / 100)
+    assert lateness.target == pytest.approx(0.085)
+    assert not lateness.is_lasting(0.06)
+
+
+def test_one_that_a_third_of_those_so_late_have_outgrown_may_last():
+    lateness = known()
+    for seconds in (0.2, 0.07, 0.06):
+        lateness.add(seconds)
+    assert lateness.target == pytest.approx(0.075)
+    assert lateness.is_lasting(0.05)

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.ports import BLOCK, AudioDevice, AudioStream
+from gateway.ports import BLOCK, AudioDevice, AudioStream, ClockedStream
 from gateway.voice.recording.pre_alarm import PreAlarm
 
 
@@ -27,7 +27,10 @@ class TappedDevice:
     async def _opened(self) -> AsyncIterator[AudioStream]:
         async with self._device.open() as stream:
             self._ring.open(stream.rate_hz)
-            yield _TappedStream(stream, self._ring)
+            if isinstance(stream, ClockedStream):
+                yield _TappedClockedStream(stream, self._ring)
+            else:
+                yield _TappedStream(stream, self._ring)
 
 
 class _TappedStream:
@@ -54,3 +57,13 @@ class _TappedStream:
 
     def write(self, block: NDArray[np.int16]) -> None:
         self._stream.write(block)
+
+
+class _TappedClockedStream(_TappedStream):
+    def __init__(self, stream: ClockedStream, ring: PreAlarm) -> None:
+        super().__init__(stream, ring)
+        self._clocked = stream
+
+    @property
+    def queued(self) -> float:
+        return self._clocked.queued

@@ -307,7 +307,7 @@ class Announcer:
             return
         channel = self._channels.get(levels[1])
         if channel is not None:
-            channel.elsewhere(said.incident, said.level)
+            channel.elsewhere(said.incident, said.level, levels[-1])
 
 
 _SAID_EXPIRY = 60

@@ -37,6 +37,9 @@ NAME = "announcer"
 """The member's name on every talkgroup; no endpoint may have it."""
 
 _BLOCK = RATE_HZ // 50
+_CLAIMS = 64
+_STATE_WITHIN = 0.5
+"""Seconds by which a floor's state has come that was taken when the announcement was told of."""
 _BEFORE_TOT = 0.5
 """Seconds before the talk limit at which it ends by itself."""
 
@@ -44,6 +47,8 @@ _BEFORE_TOT = 0.5
 class Floor(Protocol):
     """A talkgroup as the announcer uses it (`gateway.voice.talkgroup.Talkgroup`)."""
 
+    @property
+    def talker(self) -> str | None: ...
     def join(self, member: Channel, *, speaks: bool) -> None: ...
     def leave(self, name: str) -> None: ...
     def request(self, name: str, *, priority: int, emergency: bool = False) -> None: ...
@@ -79,6 +84,7 @@ class Channel:
         self._speaks = speaks
         self._floor: Floor | None = None
         self._sounds: dict[str, Samples] = {}
+        self._claims: dict[tuple[str, int], str] = {}
         self._sender: Sender | None = None
         self._token: Token | None = None
         self._tot = 0.0
@@ -96,15 +102,31 @@ class Channel:
         if self._floor is None:
             self._floor = self._floor_of(self.talkgroup)
             self._floor.join(self, speaks=True)
+        self._heed(call.incident, call.level)
         self._do(self.turns.add(call, _now()))
 
     def over(self, incident: str, groups: Collection[str] | None = None) -> None:
         """Say no more of an incident, or of these groups of it."""
         self._do(self.turns.over(incident, _now(), groups))
 
-    def elsewhere(self, incident: str, level: int) -> None:
-        """Another gateway says it."""
+    def elsewhere(self, incident: str, level: int, gateway: str) -> None:
+        """Another gateway says that it speaks; believed while the floor is its announcer's."""
+        self._claims[incident, level] = gateway
+        if len(self._claims) > _CLAIMS:
+            del self._claims[next(iter(self._claims))]
+        if not self._heed(incident, level):
+            # The floor's state may come a moment later.
+            asyncio.get_running_loop().call_later(_STATE_WITHIN, self._heed, incident, level)
+
+    def _heed(self, incident: str, level: int) -> bool:
+        """Leave it to whoever has claimed it and has the floor."""
+        gateway = self._claims.get((incident, level))
+        if self._floor is None or gateway is None:
+            return False
+        if self._floor.talker != f"{gateway}/{NAME}":
+            return False
         self._do(self.turns.elsewhere(incident, level, _now()))
+        return True
 
     def close(self) -> None:
         """Say nothing more."""
@@ -123,6 +145,8 @@ class Channel:
     def on_refused(self, talkgroup: str, cause: int, text: str, retry_after: float | None) -> None:
         del talkgroup, cause, text
         self._do(self.turns.refused(retry_after, _now()))
+        for incident, level in tuple(self._claims):
+            self._heed(incident, level)
 
     def on_revoked(self, talkgroup: str, cause: int, text: str) -> None:
         _LOGGER.info("announcement on %s is interrupted (%d, %s)", talkgroup, cause, text)

@@ -31,6 +31,9 @@ RENDER_AHEAD_WITHIN = 20.0
 MAX_AHEAD = 20_000
 """Phrases rendered ahead: a district's 2,878 sites with a few places each."""
 
+_AT_ONCE = 4
+"""Processes for phrases that were not rendered ahead: a storm of pages must not be one of processes."""
+
 _PAUSE_AFTER_FAULT = 60.0
 _FAULTS_IN_A_ROW = 3
 _IN_MEMORY = 64
@@ -69,6 +72,7 @@ class Stock:
         self._options = StockOptions()
         self._wanted: tuple[Phrase, ...] = ()
         self._version: str | None = None
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._changed = asyncio.Event()
         self._memory: OrderedDict[str, Samples] = OrderedDict()
         self._ready = 0
@@ -124,8 +128,12 @@ class Stock:
                 found = await self._read(key)
                 if found is not None:
                     return found
-                self._counters.add("announce.rendered_late")
-                return await self._render(phrase, key, within=left, gently=False)
+                async with self._at_once:
+                    found = self._memory.get(key)  # who asked for it before may have made it
+                    if found is not None:
+                        return found
+                    self._counters.add("announce.rendered_late")
+                    return await self._render(phrase, key, within=left, gently=False)
         except (DriverError, TimeoutError) as error:
             self._failed(error)
             return None

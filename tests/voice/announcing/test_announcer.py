@@ -174,6 +174,10 @@ class Floor(Channel):
         super().request(name, priority=priority, emergency=emergency)
 
     @property
+    def talker(self):
+        return self.holder
+
+    @property
     def asked(self):
         return [entry for entry in self.log if entry[0] == "request"]
 
@@ -386,6 +390,45 @@ async def test_what_another_gateway_says_is_left_to_it():
         world.floor("police-tg").release("a/announcer")
         await asyncio.sleep(10)
         assert [said.incident for _, said in world.control.posted] == [OTHER, OTHER]
+
+
+@in_virtual_time
+async def test_who_says_so_without_having_the_floor_silences_nobody():
+    async with World() as world:
+        world.floor("police-tg").holder = "somebody"
+        world.announcer.page(page())
+        await asyncio.sleep(0.1)
+        announced(world)
+        await asyncio.sleep(1.0)
+        world.floor("police-tg").release("somebody")
+        await asyncio.sleep(1.0)
+        assert len(world.bursts()) == 1
+
+
+@in_virtual_time
+async def test_floors_state_that_comes_after_the_word_is_waited_for():
+    async with World() as world:
+        world.floor("police-tg").holder = "somebody"
+        world.announcer.page(page())
+        await asyncio.sleep(0.1)
+        announced(world)
+        await asyncio.sleep(0.2)
+        world.floor("police-tg").holder = "a/announcer"
+        await asyncio.sleep(0.5)
+        assert world.counters["announce.said_by_another"] == 1
+
+
+@in_virtual_time
+async def test_page_that_comes_while_another_gateway_says_it_is_left_to_it():
+    async with World() as world:
+        announced(world)
+        world.floor("police-tg").holder = "a/announcer"
+        world.announcer.page(page())
+        await asyncio.sleep(0.5)
+        assert world.counters["announce.said_by_another"] == 1
+        world.floor("police-tg").release("a/announcer")
+        await asyncio.sleep(10)
+        assert world.bursts() == []
 
 
 @in_virtual_time

@@ -125,6 +125,16 @@ async def test_missing_phrase_is_rendered_at_once_and_counted(world):
     assert len(world.voice.asked) == 1
 
 
+async def test_storm_of_pages_is_no_storm_of_processes(world):
+    stock = Stock(world.folder, world.counters, world.voice)
+    world.voice.takes = 0.02
+    many = [Phrase("zh", f"第{number % 10}") for number in range(60)]
+    found = await stock.have(many, 5.0)
+    assert all(len(one) for one in found)
+    assert world.voice.most_at_once <= 4
+    assert len(world.voice.asked) <= 13, "each once, or as often as it was begun at the same time"
+
+
 async def test_hanging_voice_holds_an_announcement_up_no_longer_than_it_may(world):
     stock = Stock(world.folder, world.counters, world.voice)
     await stock.have(PHRASES[:1], 1.0)

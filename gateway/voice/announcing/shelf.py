@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import wave
@@ -37,6 +38,7 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count()
 
     def keys(self) -> dict[str, tuple[float, int]]:
         """What is there: when it was last used (POSIX seconds), and its size in bytes."""
@@ -79,7 +81,7 @@ class Shelf:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(key)
-        new = path.with_suffix(f".{os.getpid()}.new")
+        new = path.with_suffix(f".{next(self._numbers)}.new")
         try:
             with wave.open(str(new), "wb") as target:
                 target.setparams((1, 2, RATE_HZ, 0, "NONE", ""))

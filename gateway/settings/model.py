@@ -372,7 +372,7 @@ class Talkgroup(_Model):
     bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 24_000
     """Opus bit rate of bursts from this gateway."""
     redundancy: bool = False
-    """Whether each packet of this gateway carries the one three before it once more, so that up to three lost in a row are whole again, 60 ms later and for 60 % more bytes. Only where packets are really lost: over TCP they are late instead."""
+    """Whether each packet of this gateway carries the one five before it once more, so that up to five lost in a row are whole again, 100 ms later and for a third more bytes. Only where packets are really lost: over TCP they are late instead."""
     record: bool = False
     """Whether each gateway with an endpoint on it records every burst, also others'. Off, because people are to know that they are recorded."""
 
@@ -751,6 +751,13 @@ class Announcements(_Model):
     """Megabytes of ``data_dir`` for what is rendered ahead; about 75 KB for each name."""
 
 
+class Metrics(_Model):
+    """Figures for Prometheus, at ``http://LISTEN/metrics``."""
+
+    listen: Annotated[str, AfterValidator(_valid_listen)] = "127.0.0.1:9469"
+    """Address and port; whoever reaches it can read every figure, so best one of this machine."""
+
+
 class Settings(_Model):
     """One gateway's whole configuration, includes merged. Nobody below `gateway.app` sees all of it."""
 
@@ -800,6 +807,8 @@ class Settings(_Model):
     """Drills that are held by themselves, by name."""
     announcements: Announcements = Announcements()
     """How pages are spoken."""
+    metrics: Metrics | None = None
+    """Figures for Prometheus; ``{}`` for the defaults, null for none."""
     neighbours: Neighbours = Neighbours()
     """Other systems that are told of alarms and incidents."""
     dispositions: Dispositions | None = None

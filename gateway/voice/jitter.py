@@ -183,10 +183,13 @@ class Jitter:
     def _fill(self, number: int, packet: Packet, late: float) -> None:
         """Put what ``packet`` carries once more where it is missing (rule 3)."""
         played = self._next is not None and number < self._next
-        if number in self._waiting or number <= self._oldest or played:
+        here = number in self._waiting or (played and number not in self._lost)
+        if here or number <= self._oldest:
+            return
+        self.lateness.add(late + EARLIER * self._frame)  # also where it would have had to be here
+        if played:
             return
         self.counts["repeated"] += 1
-        self.lateness.add(late + EARLIER * self._frame)
         self._waiting[number] = replace(
             packet,
             sequence=number & 0xFFFF,

@@ -449,21 +449,21 @@ def test_while_a_packet_may_still_come_a_burst_is_not_spent():
 
 
 def redundant(count, lost):
-    """``count`` packets in time less those of ``lost``, each with what was three before it."""
+    """``count`` packets in time less those of ``lost``, each with what was five before it."""
     arrivals = []
     for n in range(count):
-        earlier = packet(n - 3).payload if n >= 3 else b""
+        earlier = packet(n - 5).payload if n >= 5 else b""
         item = replace(packet(n, last=n == count - 1), earlier=earlier)
         if n not in lost:
             arrivals.append((n * TICK, item))
     return arrivals
 
 
-def test_three_lost_in_a_row_are_whole_again_once_the_link_is_known():
+def test_five_lost_in_a_row_are_whole_again_once_the_link_is_known():
     lateness = used_to_a_good_network()
-    lost = {20, 40, 41, 42, 60, 61, 62, 80, 82}
+    lost = {20, 40, 41, 42, 43, 44, 60, 61, 62, 80, 82}
     Listener(lateness).run(redundant(100, lost))
-    assert lateness.target == pytest.approx(0.065)  # three packets, and a little
+    assert lateness.target == pytest.approx(0.105)  # five packets, and a little
     again = Listener(lateness)
     assert again.run(redundant(100, lost)) == list(range(100))
     assert again.jitter.counts["repeated"] == len(lost)

@@ -265,6 +265,6 @@ def test_what_is_too_long_to_be_carried_once_more_is_left_out():
 
 def test_elements_of_these_ids_that_mean_something_else_are_none():
     data = bytearray(replace(PACKET, earlier=b"abc").to_bytes())
-    at = data.index(b"\x53\x03abc")
+    at = data.index(b"\x53\x05abc")
     data[at + 1] = 4  # another distance
     assert Packet.from_bytes(bytes(data)).earlier == b""

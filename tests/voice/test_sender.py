@@ -16,16 +16,16 @@ def burst(sender, count, *, redundant):
     ]
 
 
-def test_each_packet_of_a_redundant_burst_carries_the_one_three_before_it():
+def test_each_packet_of_a_redundant_burst_carries_the_one_five_before_it():
     sent = burst(Sender(16_000, lambda _bits: 1), 10, redundant=True)
-    assert [packet.earlier for packet in sent[:3]] == [b"", b"", b""]
-    assert [packet.earlier for packet in sent[3:]] == [packet.payload for packet in sent[:7]]
+    assert [packet.earlier for packet in sent[:5]] == [b""] * 5
+    assert [packet.earlier for packet in sent[5:]] == [packet.payload for packet in sent[:5]]
 
 
 def test_a_new_burst_carries_nothing_of_the_one_before():
     sender = Sender(16_000, lambda _bits: 1)
-    burst(sender, 5, redundant=True)
-    assert all(not packet.earlier for packet in burst(sender, 3, redundant=True))
+    burst(sender, 8, redundant=True)
+    assert all(not packet.earlier for packet in burst(sender, 5, redundant=True))
 
 
 def test_no_other_burst_carries_anything_twice():

@@ -25,6 +25,7 @@ from typing import Any
 from bench.figures import spread_ms
 from gateway.cli.demo.gateways import GatewayProcess
 from gateway.cli.demo.hardware import Panel, free_port
+from gateway.ops.parent import ends_with_parent
 
 SITES = 600
 STREETS = 20
@@ -271,6 +272,7 @@ async def _side(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=64 * 1024 * 1024,
+        preexec_fn=ends_with_parent(),
     )
     try:
         yield process
@@ -302,7 +304,10 @@ async def _watcher(folder: Path, port: int, password: str) -> AsyncIterator[Path
             *("mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-V", "5", "-q", "1"),
             *("-i", "watcher", "-u", "watcher", "-P", password, "-F", "%U %t %p"),
             *("-t", "baiying/alarm/+", "-t", "baiying/group/+/page/+"),
+            # By itself it takes 20 at a time, and of a burst the broker drops what is over its queue.
+            *("-D", "connect", "receive-maximum", "65535"),
             stdout=file,
+            preexec_fn=ends_with_parent(),
         )
     await asyncio.sleep(0.5)
     try:

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Self
 
 from gateway.errors import BaiyingError
+from gateway.ops.parent import ends_with_parent
 
 READY_WITHIN = 20.0
 STOP_WITHIN = 5.0  # contract, section 5
 
 
 class GatewayProcess:
-    """`baiying run` on one configuration, its log in a file; a context manager."""
+    """`baiying run` on one configuration, its log in a file; a context manager.
+
+    It is stopped when we are killed.
+    """
 
     def __init__(self, name: str, config: Path, log: Path) -> None:
         self.name = name
@@ -43,6 +47,7 @@ class GatewayProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the demo, which then stops them in order
+                preexec_fn=ends_with_parent(),
             )
         return self
 

@@ -22,12 +22,14 @@ RATE_HZ = 16_000
 BLOCK = RATE_HZ // 50
 Samples = NDArray[np.int16]
 
-_PAUSE_S = 0.3
+_PAUSE_S = 0.2
 _CLICK_S = 0.2
 _PIECE = RATE_HZ // 50
 _SLACK = RATE_HZ * 8 // 100
 _ALIKE = 0.4
 _LEVEL = 12_000
+_LATEST = 0.6
+_EDGE = RATE_HZ // 200
 
 
 def _word() -> Samples:
@@ -40,9 +42,11 @@ def _word() -> Samples:
 
 
 WORD = _word()
-CLICK = (
-    _LEVEL * np.sin(2 * np.pi * 1_000 * np.arange(round(_CLICK_S * RATE_HZ)) / RATE_HZ)
-).astype(np.int16)
+_CLICK_HZ = 2_800
+"""A pitch that no part of the word has."""
+
+_TURNS = np.exp(-2j * np.pi * _CLICK_HZ * np.arange(round(_CLICK_S * RATE_HZ)) / RATE_HZ)
+CLICK = (-_LEVEL * _TURNS.imag).astype(np.int16)
 _PAUSE = np.zeros(round(_PAUSE_S * RATE_HZ), np.int16)
 OVER = np.concatenate([WORD, _PAUSE, CLICK, _PAUSE, WORD])
 """A word at once after COS, a tone by which the delay is taken, a word up to the close of COS."""
@@ -201,15 +205,23 @@ def _laid_out(blocks: list[tuple[float, Samples]]) -> tuple[Samples, NDArray[np.
 
 
 def _measure(heard: Heard, spoken: Spoken, sound: Samples, times: NDArray[np.float64]) -> None:
-    expected = spoken.clicked
-    window = (times >= expected) & (times <= expected + _CLICK_S + 0.25)
-    loud = np.flatnonzero(window & (np.abs(sound.astype(np.int32)) > _LEVEL // 4))
-    if not loud.size:
+    click = _click(sound, times, spoken.clicked)
+    if click is None:
         return
-    heard.one_way = float(times[loud[0]] - spoken.clicked)
-    click = int(loud[0])
+    heard.one_way = float(times[click] - spoken.clicked)
     heard.first_whole = _whole(sound, click - _CLICK_AT)
     heard.last_whole = _whole(sound, click + OVER.size - WORD.size - _CLICK_AT)
+
+
+def _click(sound: Samples, times: NDArray[np.float64], spoken: float) -> int | None:
+    """Where the tone begins that was spoken then: where 5 ms of it have come to half its level."""
+    at = np.flatnonzero((times >= spoken) & (times <= spoken + _LATEST))
+    if at.size < _EDGE:
+        return None
+    turns = np.exp(-2j * np.pi * _CLICK_HZ * np.arange(at.size) / RATE_HZ)
+    level = np.abs(np.convolve(sound[at] * turns, np.ones(_EDGE) / _EDGE, "valid")) * 2
+    loud = np.flatnonzero(level > _LEVEL / 2)
+    return int(at[0] + loud[0] + _EDGE // 2) if loud.size else None
 
 
 def _whole(sound: Samples, at: int) -> bool:

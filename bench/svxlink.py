@@ -25,7 +25,7 @@ from gateway.cli.demo.hardware import free_port
 
 OVERS = int(os.environ.get("BAIYING_OVERS", "100"))
 WARM_UP = 2
-_GAP = 0.5
+_GAP = 0.35
 _READY_WITHIN = 10.0
 
 System = tuple[OverRadio, OverRadio]
@@ -81,6 +81,9 @@ def _figures(heard: list[Heard]) -> dict[str, Any]:
         ),
         "first_500_ms_whole": sum(one.first_whole for one in heard),
         "last_500_ms_whole": sum(one.last_whole for one in heard),
+        "not_whole": [
+            number for number, one in enumerate(heard) if not (one.first_whole and one.last_whole)
+        ],
     }
 
 

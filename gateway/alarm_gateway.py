@@ -17,6 +17,7 @@ from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, RosterFeed
 from gateway.endpoint_states import EndpointStates
 from gateway.link.messages import IncidentState, Page
+from gateway.ops.measures import Measures
 from gateway.pieces import retention_of
 from gateway.settings.model import Settings
 from gateway.shared import Drivers, Shared
@@ -51,6 +52,7 @@ class AlarmGateway:
         )
         self.roster.has_endpoint = states.__contains__
         self.shared = Shared(
+            measures=Measures(),
             gateway=settings.gateway,
             boot=links.boot,
             kernel_boot=kernel_boot,

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import pieces
+from gateway import __version__, pieces
 from gateway.alarm.journal import Journal
 from gateway.alarm.journal_room import Room
 from gateway.alarm.picture_store import PictureStore
@@ -34,12 +34,16 @@ from gateway.ops import collector
 from gateway.ops.clock import kernel_boot_id
 from gateway.ops.disk import DISK_FAILS
 from gateway.ops.liveness import Liveness
+from gateway.ops.measures import Measures
+from gateway.ops.metrics_server import MetricsServer
 from gateway.ops.sd_notify import Notifier
 from gateway.patch_journal import JournalPatches
+from gateway.settings.addresses import listen_address
 from gateway.settings.difference import Difference, difference, sharing
 from gateway.settings.loader import Loaded, load
 from gateway.settings.model import Settings
 from gateway.shared import Drivers
+from gateway.standing import Facts, Standing
 from gateway.voice.recording.shelf import give_way
 from gateway.voice_side import VoiceSide
 
@@ -106,14 +110,19 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 await voice.start(group)
                 await base.start(group)
+                standing = _standing(links, base, voice)
                 server = ControlServer(
                     settings.data_dir / "control.sock",
-                    {**alarm.handlers(), **voice.handlers()},
+                    {**alarm.handlers(), **voice.handlers(), **standing.handlers()},
                 )
+                if settings.metrics is not None:
+                    host, port = listen_address(settings.metrics.listen)
+                    metrics = MetricsServer(host, port, standing.page)
+                    group.create_task(metrics.run(), name="metrics")
                 group.create_task(server.run(), name="control")
                 group.create_task(liveness.run(), name="liveness")
                 group.create_task(collector.tend(), name="collector")
-                group.create_task(_turn(liveness), name="turn")
+                group.create_task(_turn(liveness, shared.measures), name="turn")
                 stopping = group.create_task(self._stopping.wait(), name="stopping")
                 up = group.create_task(self._up(links, alarm, voice), name="up")
                 # A device that never settles keeps `ready` back, but no stop.
@@ -215,12 +224,38 @@ async def _stop(group: asyncio.TaskGroup, base: AlarmGateway, voice: VoiceSide) 
     raise _Stopped
 
 
-async def _turn(liveness: Liveness) -> None:
-    """The event loop's own pulse."""
+async def _turn(liveness: Liveness, measures: Measures) -> None:
+    """The event loop's own pulse, and how late it is."""
+    loop = asyncio.get_running_loop()
     pulse = liveness.pulse("event loop", LONGEST_TURN)
     while True:
         pulse.beat()
+        due = loop.time() + 0.25
         await asyncio.sleep(0.25)
+        measures.observe("loop.lag", "loop", max(loop.time() - due, 0.0))
+
+
+def _standing(links: Connections, base: AlarmGateway, voice: VoiceSide) -> Standing:
+    shared, alarm = base.shared, base.alarm
+    facts = Facts(
+        gateway=shared.gateway,
+        version=__version__,
+        connected=lambda: {
+            "control": links.control.connected,
+            "voice": links.voice.connected,
+            "media": links.media.connected,
+        },
+        talkgroups=voice.talkgroups,
+        incidents=alarm.desk.incidents,
+        figures=alarm.desk.figures,
+        states=shared.states,
+        counters=shared.counters,
+        measures=shared.measures,
+        frames=voice.frames,
+        clock=shared.clock,
+        started=shared.clock.now().wall,
+    )
+    return Standing(facts)
 
 
 @contextmanager

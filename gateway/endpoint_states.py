@@ -132,6 +132,10 @@ class EndpointStates:
             facts.faults[part] = what
         self._touch(name)
 
+    def names(self) -> tuple[str, ...]:
+        """Every endpoint of this gateway."""
+        return tuple(self._facts)
+
     def state(self, name: str) -> EndpointState:
         """One endpoint as it is now."""
         facts = self._facts[name]

@@ -12,6 +12,7 @@ from gateway.link.session import ControlLink
 from gateway.link.topics import Topics
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
+from gateway.ops.measures import Measures
 from gateway.settings.drivers import DriverCatalogue
 
 
@@ -33,6 +34,7 @@ class Shared:
     clock: SystemClock
     new_id: Callable[[], str]
     counters: Counters
+    measures: Measures
     states: EndpointStates
     drivers: Drivers
     data_dir: Path

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from gateway.link.messages import IncidentState, Page
 from gateway.link.roster import Roster
 from gateway.link.voice_link import VoiceLink
 from gateway.moment import parse_timestamp
+from gateway.ops.measures import Measures
 from gateway.requests.patches import PatchRequests
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
@@ -31,16 +33,18 @@ from gateway.voice.downlink import Heard
 from gateway.voice.dsp import Samples
 from gateway.voice.endpoint import Endpoint, TalkgroupFacts
 from gateway.voice.hand_patches import OwnEndpoint
+from gateway.voice.hearing import Hearing
 from gateway.voice.hot_mic import LONGEST, Microphones
 from gateway.voice.keyer_client import Keyer
 from gateway.voice.opus import RATES_HZ
+from gateway.voice.participant_actions import OutcomeKind
 from gateway.voice.patch import Patch, tuning
 from gateway.voice.patch_board import PatchBoard, PatchMemory
 from gateway.voice.recording.recorder import Recorder
 from gateway.voice.recording.requests import RecordingRequests
 from gateway.voice.recording.tap import TappedDevice
 from gateway.voice.talkgroup import Talkgroup
-from gateway.voice.talkgroups import Talkgroups, TermStore
+from gateway.voice.talkgroups import TalkgroupNow, Talkgroups, TermStore
 from gateway.voice.ticker import Ticker
 
 _LOGGER = logging.getLogger(__name__)
@@ -75,6 +79,8 @@ class VoiceSide:
         self._voice_link = voice_link
         self._roster = roster
         self._memory = memory
+        self.frames: Counter[tuple[str, str]] = Counter()
+        """What was played, by talkgroup and kind (`gateway.voice.hearing`)."""
         self._ticker = Ticker(shared.counters)
         self._keyer = Keyer(shared.data_dir / "keyer.lock", shared.counters)
         self._talkgroups: Talkgroups | None = None
@@ -130,6 +136,7 @@ class VoiceSide:
             shared.counters,
             # Floor requests of this run are numbered after those of any run before.
             seq=int(shared.clock.now().wall),
+            observer=_Outcomes(shared.measures),
         )
         self._talkgroups.configure(pieces.talkgroups_of(self._settings))
         group.create_task(self._talkgroups.run(), name="talkgroups")
@@ -256,6 +263,10 @@ class VoiceSide:
             **patches.handlers(),
         }
 
+    def talkgroups(self) -> tuple[TalkgroupNow, ...]:
+        """Each talkgroup as it is now."""
+        return self._floors.now()
+
     @property
     def _floors(self) -> Talkgroups:
         assert self._talkgroups is not None, "start comes first"
@@ -333,6 +344,7 @@ class VoiceSide:
             ticker=self._ticker,
             counters=self._shared.counters,
             changed=lambda: self._show(name),
+            hearing=Hearing(self._shared.measures, self.frames),
         )
         task = group.create_task(endpoint.run(), name=f"endpoint[{name}]")
         self._endpoints[name] = endpoint, task
@@ -513,6 +525,17 @@ class VoiceSide:
         if not isinstance(rate_hz, int) or rate_hz not in RATES_HZ:
             raise WrongCall(f"a rate of {rate_hz!r} Hz is none of {RATES_HZ}")
         return talkgroup, rate_hz
+
+
+class _Outcomes:
+    """KPI 1 of TS 22.179: how long those who got the floor waited for it."""
+
+    def __init__(self, measures: Measures) -> None:
+        self._measures = measures
+
+    def outcome(self, talkgroup: str, kind: OutcomeKind, seconds: float) -> None:
+        if kind in ("immediate", "queued"):
+            self._measures.observe("floor.access", talkgroup, seconds)
 
 
 async def _blocks(session: Session, rate_hz: int) -> AsyncIterator[Samples]:

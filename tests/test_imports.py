@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 # standard library but what is named, and nothing of ours but other pure modules.
 PURE = {
     "gateway.moment": set(),
+    "gateway.ops.measures": set(),
+    "gateway.voice.hearing": set(),
     "gateway.errors": set(),
     "gateway.control.protocol": set(),
     "gateway.link.topics": set(),

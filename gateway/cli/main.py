@@ -24,6 +24,7 @@ from gateway.cli import (
     patch,
     recordings,
     shelve,
+    status,
     test,
 )
 from gateway.cli.simulate import command as simulate
@@ -51,6 +52,7 @@ app.add_typer(simulate.app, name="simulate")
 app.add_typer(test.app, name="test")
 app.command()(outputs.outputs)
 app.command()(announcements.announcements)
+app.command()(status.status)
 
 
 def _version(wanted: bool) -> None:

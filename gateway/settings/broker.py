@@ -20,6 +20,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     if subject.settings.dispositions == ():
         what = "no disposition is valid, so that no incident could ever be closed"
         yield Finding(("dispositions",), what, "list some, or remove the key")
+    metrics = subject.settings.metrics
+    if (
+        metrics is not None
+        and subject.sound("metrics", "listen")
+        and not listen_address(metrics.listen).is_loopback
+    ):
+        what = f"{metrics.listen} shows every figure to the network"
+        yield Finding(("metrics", "listen"), what, "listen on 127.0.0.1", warning=True)
     if subject.sound("mqtt", "broker"):
         yield from _mqtt(subject)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from gateway.settings.model import Settings
 
-RESTART = ("gateway", "data_dir", "journal", "mqtt")
-"""Keys that are read once: the identity on the broker, the folder of the journal, the broker."""
+RESTART = ("gateway", "data_dir", "journal", "metrics", "mqtt")
+"""Keys that are read once: the identity on the broker, the folder of the journal, the port of figures, the broker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,14 @@ class Control:
         show = self._others.get(self.controller)
         return None if show is None else show.talker
 
+    @property
+    def queue(self) -> tuple[str, ...]:
+        """Who waits for the floor, in order."""
+        if self._floor.leads:
+            return self._floor.queue
+        show = self._others.get(self.controller)
+        return () if show is None else show.queue
+
     def talker_of(self, client: str, token: Token) -> str | None:
         """The full name of the talker whose packet this is, where it is known."""
         newest = self._gate.newest

@@ -21,7 +21,9 @@ from gateway.voice import tones
 from gateway.voice.causes import Revoke
 from gateway.voice.cues import Cues
 from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.hearing import Hearing
 from gateway.voice.hot_mic import Change, HotMic
+from gateway.voice.jitter import Frame
 from gateway.voice.patch import Tuning
 from gateway.voice.playout import DUCKING_DB, Playout, PttLine
 from gateway.voice.processing.chain import Chain, ProcessingOptions
@@ -114,7 +116,8 @@ class Endpoint:
 
     ``floor(talkgroup)`` finds or makes the talkgroup, ``facts(talkgroup)`` what the settings say of
     it. ``changed()`` is called whenever `facts` has changed. ``senses`` are the keyer's lines that
-    ``squelch`` counts, ``line`` that of the transmitter; they may be the same.
+    ``squelch`` counts, ``line`` that of the transmitter; they may be the same. ``hearing`` takes the
+    figures of what it plays.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class Endpoint:
         ticker: Ticker,
         counters: Counters,
         changed: Callable[[], None],
+        hearing: Hearing | None = None,
     ) -> None:
         self.name = options.name
         self.ready = asyncio.Event()
@@ -143,6 +147,7 @@ class Endpoint:
         self._talkgroup_facts = talkgroup_facts
         self._counters = counters
         self._changed = changed
+        self._hearing = hearing
         self._tuning = Tuning(None, ())
         self._uplink = Uplink(
             pre_roll=options.pre_roll,
@@ -162,6 +167,7 @@ class Endpoint:
             counters,
             active=self._playing,
             broken=self._on_broken,
+            heard=None if hearing is None else self._heard,
             ducking_db=options.ducking_db,
             pre_emphasis=options.pre_emphasis,
         )
@@ -240,6 +246,8 @@ class Endpoint:
             was = name in before.talkgroups
             if not was or (name == before.speaks) != (name == tuning.speaks):
                 self._floor(name).join(self, speaks=name == tuning.speaks)
+                if self._hearing is not None:
+                    self._hearing.came(name, now)
         self._playout.retuned(now)
         if tuning.speaks is None:
             self._uplink.squelch(False, now)
@@ -338,8 +346,14 @@ class Endpoint:
     ) -> None:
         if self._uplink.talking:
             self._counters.add("voice.while_talking")  # half duplex: nobody hears while speaking
+        elif self._playout.packet(talkgroup, talker, packet, arrival, confirmed=confirmed):
             return
-        self._playout.packet(talkgroup, talker, packet, arrival, confirmed=confirmed)
+        if self._hearing is not None:
+            self._hearing.came(talkgroup, arrival)
+
+    def _heard(self, talkgroup: str, frame: Frame, at: float) -> None:
+        if self._hearing is not None:
+            self._hearing.heard(talkgroup, frame, at, time.time() + at - _now())
 
     def on_idle(self, talkgroup: str) -> None:
         self._downlink.floor_idle(talkgroup)

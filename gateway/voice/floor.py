@@ -104,6 +104,11 @@ class Floor:
         return None if self._burst is None else self._burst.request.talker
 
     @property
+    def queue(self) -> tuple[str, ...]:
+        """Who waits for it, in order."""
+        return tuple(waiting.talker for waiting in self._queue)
+
+    @property
     def token(self) -> Token:
         """The newest grant given, with grant 0 before the first; (0, 0) without a term."""
         return self._terms.token or Token(0, 0)
@@ -389,7 +394,7 @@ class Floor:
             priority=priority if request is None else request.priority,
             emergency=emergency if request is None else request.emergency,
             token=self.token,
-            queue=tuple(waiting.talker for waiting in self._queue),
+            queue=self.queue,
         )
         if show != self._shown:
             self._shown = show

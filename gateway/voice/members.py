@@ -56,6 +56,8 @@ class Members:
         self._talkgroup = talkgroup
         self._counters = counters
         self._joined: dict[str, Joined] = {}
+        self.loudness: tuple[int, float] | None = None
+        """The newest packet's loudness in dBov below overload, and when it came."""
 
     def __len__(self) -> int:
         return len(self._joined)
@@ -140,6 +142,7 @@ class Members:
         besides: str | None = None,
     ) -> None:
         """Hand a packet to everybody but ``besides``."""
+        self.loudness = packet.level_dbov, arrival
         for name, joined in tuple(self._joined.items()):
             if name != besides:
                 heard = joined.member.on_packet

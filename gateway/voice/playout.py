@@ -52,7 +52,8 @@ class Playout:
     """Plays one endpoint's downlink on the device that is attached, and on none while none is.
 
     ``active(on)`` is told when playing (or keying) begins and ends, where nothing is keyed not for
-    local sounds; ``broken(error)`` when the device refuses to play.
+    local sounds; ``broken(error)`` when the device refuses to play; ``heard(talkgroup, frame, at)``
+    of each frame, and when it begins to sound.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Playout:
         *,
         active: Callable[[bool], None],
         broken: Callable[[DriverIOError], None],
+        heard: Callable[[str, Frame, float], None] | None = None,
         ducking_db: float = DUCKING_DB,
         pre_emphasis: bool = False,
     ) -> None:
@@ -75,11 +77,13 @@ class Playout:
         self._counters = counters
         self._active = active
         self._broken = broken
+        self._heard = heard
         self._keyed: Keyed | None = None
         self._busy = False
         self._told_active = False
         self._ending: float | None = None
         """When the last packet of a burst begins to sound, if it was pulled with the last beat."""
+        self._beeping = False
         self._sounds = Sounds(radio=line is not None)
         self._sounded = float("-inf")
         self._mixer = Mixer(ducking_db)
@@ -92,6 +96,8 @@ class Playout:
         self._decodings: dict[str, Decoding] = {}
         self._spare: list[Decoding] = []
         self._playing: list[str] = []
+        self._held: list[str] = []
+        """Talkgroups of which not all of the frame last pulled has been played."""
         self._resampler: Resampler | None = None
         self._clock: _Clock | None = None
 
@@ -100,6 +106,7 @@ class Playout:
         coded = self._coded_hz = codec_rate(stream.rate_hz)
         self._decodings.clear()
         self._playing = []
+        self._held = []
         self._spare = [Decoding(self._name, coded, self._counters)]  # before it is needed
         self._resampler = None if coded == stream.rate_hz else Resampler(coded, stream.rate_hz)
         self._emphasis = PreEmphasis(stream.rate_hz) if self._pre_emphasis else None
@@ -140,19 +147,19 @@ class Playout:
 
     def packet(
         self, talkgroup: str, talker: str, packet: Packet, now: float, *, confirmed: bool
-    ) -> None:
-        """A packet that may be played, ``now`` in loop time. The first of a burst keys at once."""
+    ) -> bool:
+        """A packet that may be played, ``now`` in loop time; False where it is not. The first of a burst keys at once."""
         if self._stream is None:
             self._counters.add("voice.no_device")
-            return
+            return False
         try:
             ticks = ticks_of(packet.payload)
         except RemoteProtocolError:
             self._counters.add("voice.malformed_opus")
-            return
+            return False
         taken = self._downlink.packet(talkgroup, talker, packet, ticks, now, confirmed=confirmed)
         if not taken or self._busy:
-            return
+            return taken
         self._downlink.tick(now)
         self._settle()
         starts_at = self._downlink.starts_at
@@ -160,6 +167,7 @@ class Playout:
             # In step with the first frame, but now: a keyed line wants to be kept so meanwhile.
             self._ticker.stop(self._tick)  # a local sound may have wanted it later
             self._ticker.start(self._tick, now + (starts_at - now) % BLOCK)
+        return True
 
     def retuned(self, now: float) -> None:
         """The downlink has been tuned; what it plays may have ended."""
@@ -175,10 +183,13 @@ class Playout:
     def _tick(self, now: float) -> None:
         begins_at = None if self._sounds.empty else self._sounds.begins_at
         if begins_at is None:
-            self._downlink.sound(None)
+            if self._beeping:
+                self._beeping = False
+                self._downlink.sound(None)
         elif now >= begins_at - _EARLY:
+            self._beeping = True
             self._downlink.sound(self._sounds.left)
-        passes = self._downlink.tick(now, holding=self._holding())
+        passes = self._downlink.tick(now, holding=self._held)
         self._settle()
         if passes and self._stream is not None:
             self._play(now, self._stream)
@@ -226,15 +237,17 @@ class Playout:
             elif self._keyed is not None:
                 self._line.unkey()
         self._keyed = keyed
-        if downlink.busy is not self._busy:
-            self._busy = downlink.busy
-            if not self._busy:
+        busy = downlink.busy
+        if busy is not self._busy:
+            self._busy = busy
+            if not busy:
                 self._keep_decodings(())
                 self._playing = []
+                self._held = []
                 self._count()
-        if not self._busy and self._sounds.begins_at is None:
+        if not busy and self._sounds.begins_at is None:
             self._ticker.stop(self._tick)
-        active = downlink.busy if self._line is not None else downlink.hearing
+        active = busy if self._line is not None else downlink.hearing
         if active is not self._told_active:
             self._told_active = active
             self._active(active)
@@ -252,44 +265,55 @@ class Playout:
         self._sounded = now + BLOCK + stream.playback_delay
         return sound if block is None else mix(block, sound)
 
-    def _holding(self) -> list[str]:
-        return [name for name, decoding in self._decodings.items() if decoding.holds]
-
     def _block(self, now: float, length: int) -> Samples | None:
         """The next 20 ms, at the device's rate; None where there is nothing to play yet or any more."""
         playing = self._downlink.playing
         if playing != self._playing:
             self._keep_decodings(playing)
             self._playing = playing
-        heard: list[tuple[Decoding, Samples, bool]] = []
+        if len(playing) == 1:
+            coded = self._alone(now, playing[0])
+        else:
+            coded = self._mixed(now, playing)
+        if coded is None or self._resampler is None:
+            return coded
+        return as_block(self._resampler.block(coded), length)
+
+    def _alone(self, now: float, talkgroup: str) -> Samples | None:
+        """What is played of the only talkgroup that plays."""
+        decoding = self._decoding(talkgroup)
+        block = decoding.block(partial(self._pull, now, talkgroup))
+        self._held = [talkgroup] if len(decoding.rest) else []
+        if block is None or decoding.gain == 1.0:
+            return block
+        before, decoding.gain = decoding.gain, self._mixer.gain(decoding.gain, first=True)
+        if before is None:
+            return block
+        return self._limiter.block(fade(block, before, decoding.gain))
+
+    def _mixed(self, now: float, playing: list[str]) -> Samples | None:
+        """What is played of several, the first of them as it is."""
+        self._held = []
+        heard = []
         for rank, talkgroup in enumerate(playing):
             decoding = self._decoding(talkgroup)
             block = decoding.block(partial(self._pull, now, talkgroup))
-            if block is not None:
-                heard.append((decoding, block, rank == 0))
-        if not heard:
-            return None
-        coded = self._mixed(heard)
-        return coded if self._resampler is None else as_block(self._resampler.block(coded), length)
+            if len(decoding.rest):
+                self._held.append(talkgroup)
+            if block is None:
+                continue
+            gain = self._mixer.gain(decoding.gain, first=rank == 0)
+            heard.append(fade(block, gain if decoding.gain is None else decoding.gain, gain))
+            decoding.gain = gain
+        return self._limiter.block(total(heard)) if heard else None
 
     def _pull(self, now: float, talkgroup: str, ahead: float) -> Frame | None:
         frame = self._downlink.pull(now, ahead, talkgroup)
         if frame is not None and frame.packet is not None and frame.packet.flags.last:
             self._ending = now + ahead
+        if frame is not None and self._heard is not None and self._stream is not None:
+            self._heard(talkgroup, frame, now + ahead + self._stream.playback_delay)
         return frame
-
-    def _mixed(self, heard: list[tuple[Decoding, Samples, bool]]) -> Samples:
-        decoding, block, first = heard[0]
-        if len(heard) == 1 and (decoding.gain is None or decoding.gain == 1.0):
-            decoding.gain = 1.0
-            return block
-        faded = []
-        for decoding, block, first in heard:
-            before = decoding.gain
-            gain = self._mixer.gain(before, first=first)
-            faded.append(fade(block, gain if before is None else before, gain))
-            decoding.gain = gain
-        return self._limiter.block(total(faded))
 
     def _decoding(self, talkgroup: str) -> Decoding:
         decoding = self._decodings.get(talkgroup)

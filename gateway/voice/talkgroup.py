@@ -30,12 +30,21 @@ from gateway.voice.participant import Participant
 from gateway.voice.participant_actions import Action as MemberAction
 from gateway.voice.participant_actions import Outcome, Refused, Send
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.talkgroup_ports import Incoming, Member, Surroundings, TalkgroupOptions
+from gateway.voice.talkgroup_ports import (
+    Incoming,
+    Member,
+    Surroundings,
+    TalkgroupNow,
+    TalkgroupOptions,
+)
 from gateway.voice.tokens import Verdict
 
 __all__ = ["Member", "Talkgroup", "TalkgroupOptions"]
 
 _LOGGER = logging.getLogger(__name__)
+
+_SAID = 0.3
+"""Seconds after its last packet for which a talker's loudness is told."""
 
 _EARLY = 0.001
 """The loop's timers are exact to a millisecond, and may be early by it."""
@@ -88,6 +97,19 @@ class Talkgroup:
     def controller(self) -> str | None:
         """The gateway that controls the floor; None where that cannot be said yet."""
         return self._control.controller
+
+    def now(self) -> TalkgroupNow:
+        """How it is at this moment."""
+        level = self._members.loudness
+        return TalkgroupNow(
+            name=self.name,
+            state=self.state.value,
+            talker=self.talker,
+            controller=self.controller,
+            queue=self._control.queue,
+            members=self._members.names(),
+            level_dbov=level[0] if level is not None and _now() - level[1] < _SAID else None,
+        )
 
     @property
     def empty(self) -> bool:

@@ -66,6 +66,22 @@ class WaitingMember(Protocol):
         """Its talk time runs out in ``left`` seconds."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkgroupNow:
+    """A talkgroup as one gateway sees it at this moment; ``members`` are those of this gateway.
+
+    ``level_dbov`` is the loudness of what is said now, 0 (loudest) to 127; None while nobody talks.
+    """
+
+    name: str
+    state: str
+    talker: str | None
+    controller: str | None
+    queue: tuple[str, ...]
+    members: tuple[str, ...]
+    level_dbov: int | None
+
+
 class FloorObserver(Protocol):
     """Who counts what becomes of requests for the floor, for figures."""
 

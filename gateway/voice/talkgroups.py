@@ -17,9 +17,12 @@ from gateway.voice.talkgroup_ports import (
     ControlSide,
     FloorObserver,
     Surroundings,
+    TalkgroupNow,
     TalkgroupOptions,
     VoiceSide,
 )
+
+__all__ = ["TalkgroupNow", "Talkgroups", "TermStore"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -138,6 +141,10 @@ class Talkgroups:
                 talkgroup.connection(self._control.connected and self._voice.connected)
                 self._tell_presence(talkgroup)
         return talkgroup
+
+    def now(self) -> tuple[TalkgroupNow, ...]:
+        """Each talkgroup that is there at this moment, by name."""
+        return tuple(self._talkgroups[name].now() for name in sorted(self._talkgroups))
 
     def roster_changed(self) -> None:
         """Somebody came, went, or changed talkgroup."""

@@ -4,8 +4,8 @@ Rule 1. Lateness is counted from the packet that came soonest for its number, of
         `ZERO_WINDOW` to twice that: a talker's sound card may run fast or slow.
 Rule 2. Remembered are the hold-ups (anything later than `NOTABLE`) of the last `WINDOW` packets:
         packets, not seconds, so that a burst begins with what the bursts before it have taught.
-Rule 3. The delay covers all of them but the worst, and of many the worst few: one hold-up alone
-        may be anybody's hiccup, the second of its size is the link's way.
+Rule 3. The delay covers all of them but the worst, and of many the worst few where these stand out:
+        one hold-up alone may be anybody's hiccup, the second of its size is the link's way.
 Rule 4. A client that is not known yet gets `FIRST_TARGET` for two seconds of speech: a first word
         is worth more than ten milliseconds.
 
@@ -46,6 +46,7 @@ class Lateness:
     _MARGIN = 0.001
     _MANY = 8  # of so many hold-ups one more is let go
     _MOST_LET_GO = 12
+    _WORTH = 0.004  # seconds of delay that one let go must save
     _MAY_WELL = 0.3
 
     def __init__(self) -> None:
@@ -77,9 +78,14 @@ class Lateness:
         return beyond >= as_late * self._MAY_WELL
 
     def _choose(self) -> None:
-        number = len(self._sorted)
-        let_go = min(1 + number // self._MANY, self._MOST_LET_GO)
-        late = self._sorted[number - 1 - let_go] if number > let_go else 0.0
+        late = 0.0
+        if len(self._sorted) > 1:
+            most = min(1 + len(self._sorted) // self._MANY, self._MOST_LET_GO)
+            late = min(
+                (self._sorted[-1 - let_go] + let_go * self._WORTH, self._sorted[-1 - let_go])
+                for let_go in range(1, most + 1)
+                if let_go < len(self._sorted)
+            )[1]
         least = self.MIN_TARGET if self._count >= self._FIRST_PACKETS else self.FIRST_TARGET
         target = ceil((late + self._MARGIN) / self._STEP) * self._STEP
         self.target = min(max(target, least), self.MAX_TARGET)

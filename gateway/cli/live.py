@@ -31,7 +31,7 @@ def socket_of(config: Path | None) -> Path:
     Raises:
         ConfigError: the file is missing, or its ``data_dir`` cannot be read.
     """
-    return _data_dir_of(*_document_of(config)) / "control.sock"
+    return _data_dir_of(_main_file(config)) / "control.sock"
 
 
 def journal_of(config: Path | None) -> tuple[Path, Path]:
@@ -40,13 +40,9 @@ def journal_of(config: Path | None) -> tuple[Path, Path]:
     Raises:
         ConfigError: the file is missing, or does not say where they are.
     """
-    path, document = _document_of(config)
-    data_dir = _data_dir_of(path, document)
-    kept = document.get("journal") if isinstance(document, dict) else None
-    archive = kept.get("archive") if isinstance(kept, dict) else None
-    if archive is not None and not isinstance(archive, str):
-        raise ConfigError((Problem(str(path), 1, 1, "journal.archive", "is no path"),))
-    folder = data_dir / "archive" if archive is None else (path.parent / archive).absolute()
+    path = _main_file(config)
+    data_dir = _data_dir_of(path)
+    folder = _path_of(path, "journal", "archive") or data_dir / "archive"
     return data_dir / "journal.db", folder
 
 
@@ -56,29 +52,28 @@ def recordings_of(config: Path | None) -> Path:
     Raises:
         ConfigError: the file is missing, or its ``data_dir`` cannot be read.
     """
-    return _data_dir_of(*_document_of(config)) / "recordings"
+    return _data_dir_of(_main_file(config)) / "recordings"
 
 
-def _document_of(config: Path | None) -> tuple[Path, object]:
-    import yaml
-
-    path = config or next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
-    try:
-        return path, yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except OSError as error:
-        hint = "name the running gateway's file with --config"
-        raise ConfigError(
-            (Problem(str(path), 0, 0, "--config", error.strerror or "", hint),)
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError((Problem(str(path), 1, 1, "(file)", f"no YAML: {error}"),)) from error
+def _main_file(config: Path | None) -> Path:
+    return config or next((path for path in DEFAULT_CONFIGS if path.exists()), DEFAULT_CONFIGS[0])
 
 
-def _data_dir_of(path: Path, document: object) -> Path:
-    data_dir = document.get("data_dir", "data") if isinstance(document, dict) else None
-    if not isinstance(data_dir, str):
-        raise ConfigError((Problem(str(path), 1, 1, "data_dir", "is no path"),))
-    return (path.parent / data_dir).absolute()
+def _data_dir_of(path: Path) -> Path:
+    return _path_of(path, "data_dir") or (path.parent / "data").absolute()
+
+
+def _path_of(path: Path, *keys: str) -> Path | None:
+    """The path that the configuration sets, relative to the file that does; None where none does."""
+    from gateway.cli import settings_of
+
+    found = settings_of.find(path, *keys)
+    if found is None:
+        return None
+    file, value = found
+    if not isinstance(value, str):
+        raise ConfigError((Problem(str(file), 1, 1, ".".join(keys), "is no path"),))
+    return (file.parent / value).absolute()
 
 
 _NOT_YET = {

@@ -32,19 +32,15 @@ class Decoding:
         self._counters = counters
         self._decoder = Decoder(rate_hz)
         self._length = rate_hz // 50
-        self._rest = _NOTHING
+        self.rest = _NOTHING
+        """What is left of the frame last pulled."""
         self._ssrc: int | None = None
         self._concealed = 0
-
-    @property
-    def holds(self) -> bool:
-        """Not all of the frame last pulled has been played."""
-        return len(self._rest) > 0
 
     def begin(self) -> None:
         """Forget everything."""
         self.gain = None
-        self._rest = _NOTHING
+        self.rest = _NOTHING
         self._ssrc = None
 
     def block(self, pull: Callable[[float], Frame | None]) -> Samples | None:
@@ -52,21 +48,21 @@ class Decoding:
 
         ``pull(ahead)`` gives the frame to be played ``ahead`` seconds after this block's beginning.
         """
-        if not len(self._rest):
+        if not len(self.rest):
             frame = pull(0.0)
             if frame is None:
                 return None
-            self._rest = self._samples(frame)
-            if len(self._rest) == self._length:  # as nearly always
-                block, self._rest = self._rest, _NOTHING
+            self.rest = self._samples(frame)
+            if len(self.rest) == self._length:  # as nearly always
+                block, self.rest = self.rest, _NOTHING
                 return block
-        while len(self._rest) < self._length:
-            frame = pull(len(self._rest) / self._decoder.rate_hz)
+        while len(self.rest) < self._length:
+            frame = pull(len(self.rest) / self._decoder.rate_hz)
             if frame is None:
                 break
             made = self._samples(frame)
-            self._rest = np.concatenate((self._rest, made))
-        block, self._rest = as_block(self._rest, self._length), self._rest[self._length :]
+            self.rest = np.concatenate((self.rest, made))
+        block, self.rest = as_block(self.rest, self._length), self.rest[self._length :]
         return block
 
     def _samples(self, frame: Frame) -> Samples:

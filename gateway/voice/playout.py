@@ -271,10 +271,7 @@ class Playout:
         if playing != self._playing:
             self._keep_decodings(playing)
             self._playing = playing
-        if len(playing) == 1:
-            coded = self._alone(now, playing[0])
-        else:
-            coded = self._mixed(now, playing)
+        coded = self._alone(now, playing[0]) if len(playing) == 1 else self._mixed(now, playing)
         if coded is None or self._resampler is None:
             return coded
         return as_block(self._resampler.block(coded), length)

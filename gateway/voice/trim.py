@@ -3,8 +3,9 @@
 Each block is read at positions that slide by a fraction of a sample between its two ends: two
 filters that delay by these fractions (windowed sinc, `_TAPS` long), and a fade from one to the other.
 Positions go on from block to block, so nothing jumps; where a whole sample has gathered, the block
-is one longer or shorter. Measured: a tone comes out 70 dB above what it is not; 8 µs a block of 320
-samples, 11 µs one of 960 (soxr's variable rate: 20 and 54 µs, and 240 samples of delay).
+is one longer or shorter. Nothing more asked for, it slides on to the next whole sample, and from there
+on copies. Measured: a tone of 1 kHz comes out 75 dB above what it is not; 8 µs a block of 320 samples,
+12 µs one of 960, 1 µs for a copy (soxr's variable rate: 20 and 54 µs, and 240 samples of delay).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Trim:
 
     def __init__(self, length: int) -> None:
         self.position = 0.0
+        self._more = 0.0
         self._length = length
         self._rows = -(-(length + 1) // _STEP)
         # Windows that overlap, of one wave: what came before, the block, and room to read beyond it.
@@ -57,15 +59,21 @@ class Trim:
         length, wave = self._length, self._wave
         wave[:_PAST] = wave[length : length + _PAST]
         wave[_PAST : _PAST + length] = block
-        if more == 0.0 and self.position == 0.0:
+        lands = more == 0.0
+        if lands and self.position == 0.0:
             return wave[DELAY_SAMPLES : DELAY_SAMPLES + length].astype(np.int16)
+        if lands:
+            more = self._more
+        self._more = more
         made = length
         step = 1.0 / (1.0 + more)
         end = self.position + made * step - length
-        if end < 0.0:
+        if end < 0.0 and lands:
+            end = 0.0
+        elif end < 0.0:
             made, end = made + 1, end + step
         elif end >= 1.0:
-            made, end = made - 1, end - step
+            made, end = made - 1, 0.0 if lands else end - step
         begin_phase = round(self.position * _PHASES)
         end_phase = round((end + length - made) * _PHASES)  # without the whole steps in between
         self.position = end

@@ -185,7 +185,7 @@ class Clocks:
         self.playout._tick(at)
         if number % 25 == 0 and ToneDecoder.newest != before:
             said = self._begin + ToneDecoder.newest * self._block
-            rest = sum(len(one._rest) for one in self.playout._decodings.values()) / RATE_HZ
+            rest = sum(len(one.rest) for one in self.playout._decodings.values()) / RATE_HZ
             self.delays.append((at - self._begin, at + self.card.waiting - 0.02 - rest - said))
 
     def _take(self, _at, number):

@@ -76,3 +76,18 @@ def test_begun_anew_nothing_is_heard_of_what_was_before():
     trim.block(tone(16_000, 440.0, 0.02), 0.0)
     trim.begin()
     assert not trim.block(np.zeros(320, np.int16), 0.0).any()
+
+
+@pytest.mark.parametrize("more", [3e-4, -3e-4])
+def test_nothing_more_asked_for_it_slides_to_a_whole_sample_and_copies_from_there(more):
+    samples = tone(16_000, 440.0)
+    blocks = trimmed(samples, 16_000, lambda number: more if number < 55 else 0.0)
+    sound = np.concatenate(blocks)
+    shift = len(sound) - len(samples)
+    assert shift == (6 if more > 0 else -6)  # 1.1 s of 4.8 samples a second, to the next whole one
+    begin = 16_000 * 2
+    copied = sound[begin + shift + DELAY_SAMPLES :]
+    assert np.array_equal(copied, samples[begin : begin + len(copied)])
+    wave = sound[100:].astype(float)
+    foretold = 2 * np.cos(2 * np.pi * 440 / 16_000) * wave[1:-1] - wave[:-2]
+    assert np.abs(wave[2:] - foretold).max() < 0.0005 * 16_000

@@ -2,7 +2,8 @@
 
 Rules:
   1. A calendar month (UTC) goes as a whole, oldest first, once its last row is old enough. It goes
-     into a file of its own, ``journal-FIRST-LAST.db``: the same tables, read-only, complete.
+     into a file of its own, ``journal-FIRST-LAST.db``: the same tables, read-only, complete. A row that
+     a wrong clock stamped later than it is now goes with the first row after it that tells its month.
   2. Nothing is removed before the archive is on disk, has its name, and was read back and found
      to continue the chain. An archive that is there already is taken as it is, and checked as well.
   3. Rows that something standing rests on stay in the journal as well: those of open incidents, the
@@ -67,14 +68,15 @@ class _Month:
     """Where each chunk of the removal ends."""
 
 
-async def retire(journal: Owner, folder: Path, before: float) -> tuple[Archive, ...]:
-    """Archive what was stored before ``before`` (POSIX seconds), then remove it; the new archives.
+async def retire(journal: Owner, folder: Path, before: float, now: float) -> tuple[Archive, ...]:
+    """Archive what was stored before ``before``, then remove it; the new archives. POSIX seconds.
 
     Raises:
         StorageError: something could not be read, written or removed; what is left goes next time.
     """
     made = []
-    while (month := await asyncio.to_thread(_next_month, journal.path, folder, before)) is not None:
+    find = partial(_next_month, journal.path, folder, before, now)
+    while (month := await asyncio.to_thread(find)) is not None:
         archive = await asyncio.to_thread(_keep, journal.path, folder, month)
         made.append(archive)
         for end in month.ends:
@@ -86,12 +88,12 @@ async def retire(journal: Owner, folder: Path, before: float) -> tuple[Archive, 
     return tuple(made)
 
 
-def _next_month(path: Path, folder: Path, before: float) -> _Month | None:
+def _next_month(path: Path, folder: Path, before: float, now: float) -> _Month | None:
     def find(connection: sqlite3.Connection) -> _Month | None:
         connection.execute("BEGIN")  # all of it as it is at one moment
         start = journal_tables.anchor_of(connection)
         covering = [one for one in archives_in(folder) if one.first <= start.seq + 1 <= one.last]
-        last = covering[-1].last if covering else _end_of_month(connection, start.seq, before)
+        last = covering[-1].last if covering else _end_of_month(connection, start.seq, before, now)
         end = journal_tables.head_at(connection, last)
         if end is None or end.seq <= start.seq:
             return None
@@ -106,19 +108,24 @@ def _next_month(path: Path, folder: Path, before: float) -> _Month | None:
     return ask(path, find)
 
 
-def _end_of_month(connection: sqlite3.Connection, after: int, before: float) -> int:
+def _end_of_month(connection: sqlite3.Connection, after: int, before: float, now: float) -> int:
     """The last row of the month of the first row after ``after``, if all of it is old; else 0."""
     first = connection.execute(
-        "SELECT wall FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+        "SELECT wall FROM events WHERE seq > ? AND wall <= ? ORDER BY seq LIMIT 1", (after, now)
     ).fetchone()
     if first is None or (until := _month_after(first[0])) > before:
         return 0
-    # One row always stays: the chain goes on from it.
     following = connection.execute(
-        "SELECT seq FROM events WHERE seq > ? AND wall >= ? ORDER BY seq LIMIT 1", (after, until)
+        "SELECT seq FROM events WHERE seq > ? AND wall >= ? AND wall <= ? ORDER BY seq LIMIT 1",
+        (after, until, now),
     ).fetchone()
+    # One row always stays: the chain goes on from it.
     newest = journal_tables.head_of(connection).seq
-    return int(newest if following is None else following[0]) - 1
+    end = newest if following is None else following[0]
+    (last,) = connection.execute(
+        "SELECT max(seq) FROM events WHERE seq > ? AND seq < ? AND wall <= ?", (after, end, now)
+    ).fetchone()
+    return int(last or 0)
 
 
 def _month_after(wall: float) -> float:

@@ -98,11 +98,12 @@ class JournalKeeper:
             await asyncio.sleep(TIDY_PAUSE)
             await self._journal.restock()
             if self._retention.keep is not None:
-                await self._retire(self._clock.now().wall - self._retention.keep)
+                now = self._clock.now().wall
+                await self._retire(now - self._retention.keep, now)
 
-    async def _retire(self, before: float) -> None:
+    async def _retire(self, before: float, now: float) -> None:
         try:
-            for archive in await retire(self._journal, self._retention.folder, before):
+            for archive in await retire(self._journal, self._retention.folder, before, now):
                 _LOGGER.info(
                     "journal: rows %d to %d are in %s now",
                     archive.first,

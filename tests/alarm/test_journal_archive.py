@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.alarm import journal_archive, journal_schema, journal_whole
 from gateway.alarm.journal import Journal, Kind, Row
-from gateway.alarm.journal_archive import retire
+from gateway.alarm.journal_archive import retire as retire_at
 from gateway.alarm.journal_chain import Head
 from gateway.alarm.journal_reading import scan, source
 from gateway.alarm.journal_verify import Verdict, verify
@@ -26,6 +26,10 @@ from tests.alarm.test_journal import Wall
 
 def at(year: int, month: int, day: int = 15) -> float:
     return datetime(year, month, day, tzinfo=UTC).timestamp()
+
+
+async def retire(journal: Journal, folder: Path, before: float, now: float = at(2030, 1)):
+    return await retire_at(journal, folder, before, now)
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +106,35 @@ async def test_several_months_go_each_into_its_own_file_and_the_newest_row_stays
     await store.month(2026, 12)
     assert store.verify().problem is None
     assert store.verify().rows == 50
+
+
+@pytest.mark.parametrize("stamped", ["first", "middle", "last"])
+async def test_row_of_a_clock_that_was_far_ahead_holds_no_month_up(store: Store, stamped: str):
+    months: list[float] = [at(2026, 1, day) for day in range(1, 5)]
+    months.insert({"first": 0, "middle": 2, "last": 4}[stamped], at(2099, 7))
+    for wall in (*months, at(2026, 2), at(2026, 2, 16), at(2026, 3)):
+        store.wall.at = wall
+        await store.journal.append([Row("note", "", b"")])
+    now = at(2026, 3)
+    assert await retire(store.journal, store.folder, at(2026, 1, 31), now) == ()
+    made = await retire(store.journal, store.folder, at(2026, 2, 2), now)
+    # After the month's last row nobody knows whose it is: it goes with the next one.
+    assert [(one.first, one.last) for one in made] == [(1, 4 if stamped == "last" else 5)]
+    (february,) = await retire(store.journal, store.folder, at(2026, 3, 2), now)
+    assert february.last == 7
+    assert store.verify().problem is None
+
+
+async def test_rows_that_are_all_of_the_future_stay(store: Store):
+    await store.month(2099, 1)
+    assert await retire(store.journal, store.folder, at(2026, 3), at(2026, 4)) == ()
+
+
+async def test_newest_rows_stay_where_they_are_of_the_future(store: Store):
+    await store.month(2026, 1)
+    await store.month(2099, 1)
+    (made,) = await retire(store.journal, store.folder, at(2026, 3), at(2026, 4))
+    assert (made.first, made.last) == (1, 10)
 
 
 async def test_what_is_open_stays_whole_and_goes_when_it_is_closed(store: Store):
@@ -246,7 +279,7 @@ def test_whenever_months_go_no_row_and_nothing_that_stands_is_lost(steps, tmp_pa
             for step in steps:
                 if isinstance(step, int):
                     store.wall.at += step * 86_400
-                    await retire(journal, store.folder, store.wall.at - 30 * 86_400)
+                    await retire(journal, store.folder, store.wall.at - 30 * 86_400, store.wall.at)
                     continue
                 kind, key = step
                 seq = await journal.append([Row(kind, key, b"")])

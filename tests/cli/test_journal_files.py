@@ -38,7 +38,7 @@ async def config(tmp_path: Path) -> Path:
         await journal.append([Row("note", f"januar-{n}", b'{"n":%d}' % n) for n in range(10)])
         wall.at = at(2026, 3)
         await journal.append([Row("note", f"march-{n}", body) for n, body in enumerate(BODIES)])
-        await retire(journal, tmp_path / "old", at(2026, 2, 2))
+        await retire(journal, tmp_path / "old", at(2026, 2, 2), at(2026, 3))
     path = tmp_path / "zju1.yaml"
     path.write_text("gateway: zju1\njournal: {archive: old}\n", "utf-8")
     return path

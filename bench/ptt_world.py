@@ -175,6 +175,8 @@ class World:
     def _mend(self, fault: Fault, transmitter: Transmitter) -> None:
         match fault:
             case Fault.DAEMON_KILLED:
+                dead = Path(f"/proc/{self._daemons[transmitter]}")
+                self._wait(lambda: not dead.exists(), "it does not die")
                 self._daemons[transmitter] = self._start_gateway(transmitter.link.stem)
             case Fault.DAEMON_STOPPED:
                 os.kill(self._daemons[transmitter], signal.SIGCONT)

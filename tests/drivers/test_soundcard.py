@@ -11,6 +11,7 @@ from drivers.soundcard.buffers import CaptureBuffer, PlaybackBuffer
 from drivers.soundcard.devices import Device, choose
 from drivers.soundcard.options import SoundCardOptions
 from gateway.errors import DriverIOError, DriverOpenError
+from gateway.ports import ClockedStream
 from tests.drivers.pulse import Pulse
 
 pytestmark = pytest.mark.realtime
@@ -171,6 +172,21 @@ async def test_60_s_come_back_without_a_gap_and_at_their_level(pulse):
     assert np.abs(error).max() < 10, counters
     assert not counters.get("underruns")
     assert not counters.get("capture_dropped")
+
+
+@pytest.mark.system
+async def test_what_waits_in_a_real_card_stays_about_where_it_began(pulse):
+    async with card(playback="wire_1_out", latency_s=0.06).open() as stream:
+        assert isinstance(stream, ClockedStream)
+        began = asyncio.get_running_loop().time()
+        levels = []
+        for number in range(150):
+            await asyncio.sleep(began + number * 0.02 - asyncio.get_running_loop().time())
+            levels.append(stream.queued)
+            stream.write(np.zeros(BLOCK + number % 3 - 1, np.int16))  # blocks of any length
+        begin, end = np.median(levels[20:50]), np.median(levels[120:])
+        assert abs(begin) < 0.1
+        assert abs(end - begin) < 0.02, dict(stream.counters)
 
 
 @pytest.mark.system

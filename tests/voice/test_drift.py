@@ -125,3 +125,20 @@ def test_the_control_behind_a_slow_card_that_is_not_followed_delay_grows(monkeyp
     clocks = Clocks(monkeypatch, talker=0.0, card=-1e-4, clocked=False)
     clocks.run(600)
     assert clocks.delay(570, 600) > clocks.delay(2, 8) + 0.05
+
+
+def test_after_minutes_of_jitter_the_delay_comes_back_to_within_20_ms(monkeypatch):
+    def way(random_, now):
+        usual = 0.002 + random_.expovariate(1 / 0.0005)
+        if 60 <= now < 120 and random_.random() < 0.05:
+            return usual + random_.uniform(0.03, 0.12)
+        if 240 <= now < 250 and random_.random() < 0.01:
+            return usual + 0.3
+        return usual
+
+    clocks = Clocks(monkeypatch, talker=1e-4, card=-1e-4, way=way)
+    clocks.run(600)
+    begin = clocks.delay(5, 30)
+    assert clocks.delay(100, 120) > begin + 0.05  # it has adapted
+    assert clocks.delay(135, 240) <= begin + 0.02  # and back, within 15 s
+    assert clocks.delay(570, 600) <= begin + 0.02

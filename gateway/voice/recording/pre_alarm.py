@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from gateway.ports import BLOCK
 
-_HOLE = 0.1
-"""Seconds without a block after which what was before is of another time."""
+_HOLE = 1.0
+"""Seconds without a block after which what was before is of another time. Less is a loop that was held
+up: the device has kept the blocks, which come together then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class PreAlarm:
 
     def block(self, samples: NDArray[np.int16], captured: float) -> None:
         """A block was captured; ``captured`` is when its first sample was, POSIX seconds."""
-        if self._full and not 0 < captured - self._captured < _HOLE:
+        if self._full and abs(captured - self._captured) > _HOLE:
             self.forget()
         if samples.shape != self._ring.shape[1:]:
             return

@@ -42,6 +42,16 @@ def test_a_hole_makes_it_forget_what_was_before():
     assert found.started == WALL + 10
 
 
+def test_a_loop_that_was_held_up_costs_nothing():
+    """Half a second of blocks come at once, each with the time at which it was read."""
+    ring = filled(25)
+    for number in range(25, 50):
+        ring.block(block(number), WALL + 50 * 0.02 + number * 0.0001)
+    found = ring.take(WALL + 50 * 0.02 + 0.02)
+    assert list(found.samples[::320]) == list(range(50))
+    assert found.started == pytest.approx(WALL, abs=0.05)
+
+
 def test_a_clock_that_goes_back_makes_it_forget():
     ring = filled(50)
     ring.block(block(99), WALL - 10)

@@ -34,6 +34,8 @@ RENDER_WITHIN = 2.0
 _JOIN_WITHIN = 0.3
 """Seconds by which endpoints have joined an incident's talkgroup: page and state come apart."""
 
+_JOIN_LOOKS = 15
+
 _MAX_PREPARING = 32
 
 
@@ -205,10 +207,7 @@ class Announcer:
             addressee = self._options.groups[page.group]
             said = phrases(_notice(page), addressee.language)
             had = await self._stock.have(said, RENDER_WITHIN)
-            if page.talkgroup is not None and not self._around.listens_on(
-                page.group, page.talkgroup
-            ):
-                await asyncio.sleep(_JOIN_WITHIN)
+            await self._joined(page)
             if work.over:
                 self._counters.add("announce.over")
                 return
@@ -232,6 +231,13 @@ class Announcer:
             _LOGGER.exception("page %s: not announced", page.id)
         finally:
             self._preparing.pop(page.id, None)
+
+    async def _joined(self, page: Page) -> None:
+        """Give endpoints of the group the time to join the incident's talkgroup."""
+        for _ in range(_JOIN_LOOKS):
+            if page.talkgroup is None or self._around.listens_on(page.group, page.talkgroup):
+                return
+            await asyncio.sleep(_JOIN_WITHIN / _JOIN_LOOKS)
 
     def _where(self, page: Page, addressee: Addressee) -> str:
         """The talkgroup that the group hears first."""

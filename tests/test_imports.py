@@ -232,6 +232,7 @@ def breaches(name: str, path: Path) -> list[str]:
             "gateway.alarm_side",
             "gateway.voice_side",
             "gateway.pieces",
+            "gateway.squelches",
             "gateway.shared",
             "gateway.settings",
         )

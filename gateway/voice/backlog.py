@@ -1,8 +1,9 @@
 """Blocks of one endpoint that wait to be sent, and how fast they may go. Pure; seconds.
 
 Rule 1. Faster than real time, but not all at once: `AT_ONCE` blocks with the grant, then `CATCH_UP`
-        in the time of one, until nothing waits. So the longest wait is made up for in half a second,
-        and no socket, broker or receiver meets 75 packets in one go.
+        in the time of one, until nothing waits. So the longest wait is made up for in 0.2 s, and no
+        socket, broker or receiver meets 75 packets in one go. Slower is worse: a receiver that could
+        skip a second of silence must wait for it (measured: at half of this rate by 0.1 s more).
 Rule 2. With a ``tail_cut`` each block is held back for that long, rounded up to whole blocks, and
         those that came within it before the squelch closed are dropped: between the end of the
         carrier and the closing of the squelch a receiver gives a burst of noise.
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-AT_ONCE = 8
-"""Blocks sent in one go: the default pre-roll and a quick answer, and less than one TCP segment."""
+AT_ONCE = 10
+"""Blocks sent in one go: the pre-roll of VOX; 1 kB, less than one TCP segment."""
 
-CATCH_UP = 4
+CATCH_UP = 8
 """Blocks sent in the time of one while any wait."""
 
 MAX_WAITING = 75
-"""Blocks; 1.5 s of speech. With the half second for catching up it stays below ``max_age_s``."""
+"""Blocks; 1.5 s of speech. With the time for catching up it stays below ``max_age_s``."""
 
 _SLACK = 1e-6  # sums of 0.02 are not exact
 

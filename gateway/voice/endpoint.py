@@ -178,6 +178,7 @@ class Endpoint:
         self._fault: str | None = None
         self._broken: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = float("inf")
         self._told: EndpointFacts | None = None
 
     @property
@@ -347,6 +348,8 @@ class Endpoint:
         if self._uplink.talking:
             self._counters.add("voice.while_talking")  # half duplex: nobody hears while speaking
         elif self._playout.packet(talkgroup, talker, packet, arrival, confirmed=confirmed):
+            if self._hearing is not None:
+                self._hearing.taken(talkgroup, packet)
             return
         if self._hearing is not None:
             self._hearing.came(talkgroup, arrival)
@@ -457,6 +460,7 @@ class Endpoint:
 
     def _on_time(self) -> None:
         self._timer = None
+        self._rings_at = float("inf")
         self._do(self._uplink.tick(_now()))
 
     def _do(self, actions: Iterable[Action]) -> None:
@@ -493,11 +497,12 @@ class Endpoint:
     def _arm(self) -> None:
         """Look again when time may change something; a timer that fires too early does no harm."""
         deadline = self._uplink.deadline(_now())
-        if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
+        if deadline is None or self._rings_at <= deadline:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(deadline, self._on_time)
+        self._rings_at = deadline  # uvloop's handle of what is due already cannot tell
 
     @property
     def _holds_floor(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from gateway import squelches
@@ -10,9 +11,10 @@ from gateway.alarm.journal_keeper import Retention
 from gateway.link.messages import IncidentState
 from gateway.moment import parse_timestamp
 from gateway.settings import facts
+from gateway.settings.addresses import udp_address
 from gateway.settings.announced import vocabulary_of
 from gateway.settings.drivers import DriverChoice
-from gateway.settings.model import Endpoint, Settings, Talkgroup
+from gateway.settings.model import Bridge, Endpoint, Settings, Talkgroup
 from gateway.settings.squelch import leaves
 from gateway.voice.announcing.announcer import Addressee, AnnouncerOptions
 from gateway.voice.announcing.stock import StockOptions
@@ -22,6 +24,13 @@ from gateway.voice.announcing.wording import (
     default_language,
     known_kinds,
     vocabulary,
+)
+from gateway.voice.bridges.options import (
+    BridgeOptions,
+    RtpOptions,
+    SpeakingOptions,
+    UdpAddress,
+    UsrpOptions,
 )
 from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint
@@ -236,6 +245,48 @@ def talkgroups_of(settings: Settings) -> dict[str, TalkgroupOptions]:
         )
         for name, talkgroup in settings.talkgroups.items()
     }
+
+
+def bridges_of(settings: Settings) -> dict[str, BridgeOptions]:
+    """The bridges, as voice knows them."""
+    return {
+        name: BridgeOptions(talkgroup=one.talkgroup, way=_way_of(one))
+        for name, one in settings.bridges.items()
+    }
+
+
+def _way_of(bridge: Bridge) -> RtpOptions | UsrpOptions:
+    way = bridge.rtp or bridge.usrp
+    assert way is not None, "the settings have one"
+    speaking = SpeakingOptions(priority=way.priority, pre_roll=way.pre_roll_s, guard=way.guard_s)
+    sources = tuple(ip_network(text) for text in way.sources)
+    if bridge.usrp is not None:
+        send = _udp_of(bridge.usrp.send)
+        return UsrpOptions(
+            send=send,
+            listen=_udp_of(bridge.usrp.listen),
+            sources=sources or (ip_network(send.ip),),
+            number=bridge.usrp.number,
+            speaking=speaking,
+        )
+    assert bridge.rtp is not None
+    rtp = bridge.rtp
+    return RtpOptions(
+        send=None if rtp.send is None else _udp_of(rtp.send),
+        listen=None if rtp.listen is None else _udp_of(rtp.listen),
+        sources=sources,
+        payload_type=rtp.payload_type,
+        ttl=rtp.ttl,
+        interface=rtp.interface,
+        sdp=rtp.sdp,
+        rtcp=rtp.rtcp,
+        speaking=speaking,
+    )
+
+
+def _udp_of(text: str) -> UdpAddress:
+    host, port = udp_address(text)
+    return UdpAddress(ip_address(host), port)
 
 
 def talkgroup_facts_of(settings: Settings, talkgroup: str) -> TalkgroupFacts:

@@ -28,6 +28,7 @@ from gateway.shared import Shared
 from gateway.voice.announcing.announcer import Announcer
 from gateway.voice.announcing.covert import Ear
 from gateway.voice.announcing.stock import Stock
+from gateway.voice.bridges.bridges import Bridges
 from gateway.voice.console import ConsoleListen, ConsoleTalk
 from gateway.voice.downlink import Heard
 from gateway.voice.dsp import Samples
@@ -117,6 +118,9 @@ class VoiceSide:
             Stock(shared.data_dir / "announcements", shared.counters),
             shared.counters,
         )
+        self._bridges = Bridges(
+            shared.gateway, self._floor, self._facts_of, self._ticker, shared.counters
+        )
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start keyer, talkgroups and endpoints.
@@ -150,6 +154,7 @@ class VoiceSide:
         group.create_task(self._keyer.run(), name="keyer")
         for name, endpoint in self._settings.endpoints.items():
             self._start_endpoint(group, name, endpoint)
+        await self._bridges.configure(group, pieces.bridges_of(self._settings))
 
     async def _terms(self) -> Mapping[str, int]:
         """The floor terms on disk; people who cannot speak would be worse than a term used again."""
@@ -170,6 +175,7 @@ class VoiceSide:
         """End every burst, release every PTT, give up control of every floor."""
         self._announcer.close()
         self._board.close()
+        await self._bridges.close()
         for name in list(self._endpoints):
             await self._stop_endpoint(name)
         await self._recorder.close()
@@ -181,6 +187,7 @@ class VoiceSide:
         self._floors.configure(pieces.talkgroups_of(settings))
         self._recorder.configure(pieces.recorder_options_of(settings))
         await self._configure_announcer()
+        await self._bridges.configure(group, pieces.bridges_of(settings))
         for name in self._applied.keys() | settings.endpoints.keys():
             waiting = self._pending.pop(name, None)
             if waiting is not None:

@@ -52,6 +52,22 @@ def listen_address(text: str) -> Address:
     return Address(host, port)
 
 
+def udp_address(text: str) -> Address:
+    """``ip:port`` or ``[v6]:port``, without names, which would have to be looked up while people talk.
+
+    Raises:
+        ValueError: it is none; the text says ``what; hint``.
+    """
+    address = listen_address(text)
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise ValueError(
+            f"{address.host!r} is no IP address; write for example 127.0.0.1:5004"
+        ) from None
+    return address
+
+
 def broker_address(text: str) -> BrokerAddress | None:
     """``mqtt://host:port`` or ``mqtts://host:port``; None for ``embedded``. Default ports 1883 and 8883.
 

@@ -46,6 +46,7 @@ class Difference:
     outputs: Changes = field(default_factory=Changes)
     endpoints: Changes = field(default_factory=Changes)
     talkgroups: Changes = field(default_factory=Changes)
+    bridges: Changes = field(default_factory=Changes)
     groups: Changes = field(default_factory=Changes)
     plans: Changes = field(default_factory=Changes)
     plan_order: bool = False
@@ -81,6 +82,7 @@ def difference(old: Settings, new: Settings) -> Difference:
         outputs=changes(old.outputs, new.outputs),
         endpoints=changes(old.endpoints, new.endpoints),
         talkgroups=changes(old.talkgroups, new.talkgroups),
+        bridges=changes(old.bridges, new.bridges),
         groups=changes(old.groups, new.groups),
         plans=changes(old.plans, new.plans),
         plan_order=kept != [name for name in new.plans if name in old.plans],

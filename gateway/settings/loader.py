@@ -16,6 +16,7 @@ from gateway.errors import ConfigError, Problem
 from gateway.ops import collector
 from gateway.settings import (
     announced,
+    bridged,
     broker,
     conditions,
     coverage,
@@ -48,6 +49,7 @@ _CHECKS = (
     conditions.check,
     supervised.check,
     announced.check,
+    bridged.check,
 )
 
 

@@ -8,6 +8,7 @@ names a group) are marked here with `Refers` and checked in `gateway.settings.re
 
 from dataclasses import dataclass
 from datetime import date
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,7 +29,7 @@ from pydantic_core import CoreSchema
 from gateway.alarm import plan as plans
 from gateway.alarm import standby
 from gateway.alarm.calendars import parse_day_time, parse_days
-from gateway.settings.addresses import broker_address, listen_address
+from gateway.settings.addresses import broker_address, listen_address, udp_address
 from gateway.settings.drivers import DriverChoice, DriverOf
 from gateway.settings.forms import Forms
 from gateway.settings.markers import Refers
@@ -65,6 +66,19 @@ def _valid_broker(text: str) -> str:
 
 def _valid_listen(text: str) -> str:
     listen_address(text)
+    return text
+
+
+def _valid_udp(text: str) -> str:
+    udp_address(text)
+    return text
+
+
+def _valid_network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address; write 10.0.0.5 or 10.0.0.0/24") from None
     return text
 
 
@@ -751,6 +765,102 @@ class Announcements(_Model):
     """Megabytes of ``data_dir`` for what is rendered ahead; about 75 KB for each name."""
 
 
+UdpText = Annotated[str, AfterValidator(_valid_udp)]
+NetworkText = Annotated[str, AfterValidator(_valid_network)]
+
+
+class _Speaking(_Model):
+    """How what comes in over a bridge asks for the floor."""
+
+    priority: Priority = 100
+    """Floor priority of what comes in."""
+    pre_roll_s: Annotated[float, Field(ge=0.04, le=2, allow_inf_nan=False)] = 1.0
+    """Seconds of what comes in that wait at most for the floor, and are then sent first."""
+    guard_s: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] | None = 0.3
+    """Seconds after something was sent out for which nothing is taken in, so that an echo does not come back; null: taken in at any time, and by its priority it may take the floor from who talks."""
+
+
+class RtpBridge(_Speaking):
+    """RTP with Opus (RFC 3550, RFC 7587), as ffmpeg, GStreamer and IP speakers take it; nothing is coded anew."""
+
+    send: UdpText | None = None
+    """Where the talkgroup is sent, as ``10.0.0.7:5004`` or a multicast group ``239.1.2.3:5004``; default: nowhere."""
+    listen: UdpText | None = None
+    """Where a talker is listened to: an address of this machine, or a multicast group; default: nobody speaks."""
+    sources: Listed[NetworkText] = ()
+    """Addresses or networks that are listened to, as ``10.0.0.7`` or ``10.0.0.0/24``; ``listen`` needs them."""
+    payload_type: Annotated[int, Field(ge=96, le=127)] = 111
+    """RTP payload type of Opus, in both directions."""
+    ttl: Annotated[int, Field(ge=0, le=255)] = 1
+    """How many routers multicast may pass, and one more; 1 stays in the network, 0 on this machine."""
+    interface: Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,15}$")] | None = None
+    """Network interface for multicast, as ``eth0``; default is the system's choice."""
+    sdp: Path | None = None
+    """File that describes what is sent (SDP, RFC 8866), written at each start, for players to open."""
+    rtcp: bool = True
+    """Whether reports are sent each 5 s and BYE at the end, on the port after ``send``; and listened to on the port after ``listen``."""
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Self:
+        if self.send is None and self.listen is None:
+            raise ValueError("needs send, listen or both")
+        if self.listen is not None and not self.sources:
+            raise ValueError("listen needs sources: else anybody could speak; name 10.0.0.7")
+        if self.sdp is not None and self.send is None:
+            raise ValueError("sdp describes what is sent; add send")
+        for text in (self.send, self.listen):
+            if text is not None and self.rtcp and udp_address(text).port == 65_535:
+                raise ValueError("RTCP needs the port after 65535; take a lower one")
+        _same_family(self.listen, self.send)
+        return self
+
+
+class UsrpBridge(_Speaking):
+    """USRP, the UDP protocol of AllStarLink's chan_usrp and of what bridges to it: PCM at 8 kHz, keyed."""
+
+    listen: UdpText
+    """Where the peer sends to, an address of this machine, as ``127.0.0.1:34001``."""
+    send: UdpText
+    """Where the peer listens, as ``127.0.0.1:32001``."""
+    sources: Listed[NetworkText] = ()
+    """Addresses or networks that are listened to; default: the one of ``send``."""
+    number: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
+    """Talkgroup number in what is sent; what comes in may have any."""
+
+    @model_validator(mode="after")
+    def _unicast(self) -> Self:
+        for text in (self.listen, self.send):
+            if ip_address(udp_address(text).host).is_multicast:
+                raise ValueError("USRP goes from one peer to one; name no group")
+        _same_family(self.listen, self.send)
+        return self
+
+
+def _same_family(listen: str | None, send: str | None) -> None:
+    hosts = [ip_address(udp_address(text).host) for text in (listen, send) if text is not None]
+    if len({host.version for host in hosts}) > 1:
+        raise ValueError("listen and send are of IPv4 and IPv6; take one of both")
+    if send is not None and hosts[-1].is_unspecified:
+        raise ValueError(f"nothing can be sent to {send}; name the receiver")
+
+
+class Bridge(_Model):
+    """A talkgroup joined to another system; it talks as ``<gateway>/<name of the bridge>``. One of ``rtp`` and ``usrp``."""
+
+    talkgroup: TalkgroupName
+    """The talkgroup."""
+    rtp: RtpBridge | None = None
+    """By RTP with Opus."""
+    usrp: UsrpBridge | None = None
+    """By USRP."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.rtp is None) == (self.usrp is None):
+            raise ValueError("needs either rtp or usrp")
+        return self
+
+
 class Metrics(_Model):
     """Figures for Prometheus, at ``http://LISTEN/metrics``."""
 
@@ -809,6 +919,8 @@ class Settings(_Model):
     """How pages are spoken."""
     metrics: Metrics | None = None
     """Figures for Prometheus; ``{}`` for the defaults, null for none."""
+    bridges: dict[Identifier, Bridge] = {}
+    """Talkgroups joined to other systems, by name."""
     neighbours: Neighbours = Neighbours()
     """Other systems that are told of alarms and incidents."""
     dispositions: Dispositions | None = None

@@ -31,9 +31,14 @@ _SECTIONS = (
     ("talkgroups", "Talkgroup"),
     ("groups", "Group"),
     ("plans", "Plan"),
+    ("bridges", "Bridge"),
 )
 _SINGLE = (("recordings", "Recordings"), ("announcements", "Announcements"))
-_PARTS = {"Endpoint": ("Indications", "Processing", "Agc"), "Plan": ("When", "Level", "PageWhere")}
+_PARTS = {
+    "Endpoint": ("Indications", "Processing", "Agc"),
+    "Plan": ("When", "Level", "PageWhere"),
+    "Bridge": ("RtpBridge", "UsrpBridge"),
+}
 _PART_TITLES = {
     "Indications": "`indications` of an endpoint",
     "Processing": "`processing` of an endpoint",
@@ -41,6 +46,8 @@ _PART_TITLES = {
     "When": "`when` of a plan",
     "Level": "one of the `levels` of a plan",
     "PageWhere": "`page_where` of a level",
+    "RtpBridge": "`rtp` of a bridge",
+    "UsrpBridge": "`usrp` of a bridge",
 }
 
 

@@ -20,7 +20,7 @@ LONGEST = 0.014
 PATIENCE = 2.0
 """Seconds for which speech may be too late or too early before words are touched."""
 
-PRESSING = 0.15
+PRESSING = 0.3
 """Seconds too late from which on words are touched at once: a conversation suffers."""
 
 _TOO_EARLY = -0.002

@@ -36,7 +36,7 @@ def test_what_is_ahead_by_a_whole_step_is_used_up(ahead, speed):
     assert after(2.0, 0.0, ahead=ahead) is speed
 
 
-@pytest.mark.parametrize(("excess", "speed"), [(0.149, Speed.EVEN), (0.15, Speed.QUICKER)])
+@pytest.mark.parametrize(("excess", "speed"), [(0.299, Speed.EVEN), (0.3, Speed.QUICKER)])
 def test_much_too_late_goes_quicker_at_once(excess, speed):
     assert after(0.0, excess) is speed
 

@@ -1,8 +1,8 @@
 """The ``gpio`` line: one line of a GPIO chip keys, another is the squelch.
 
-The kernel keeps an output as it is when its owner dies (most chips do), so after a kill -9 of the
-keyer the transmitter stays keyed until the next keyer opens the line, a fraction of a second
-later. A resistor to the released level holds it at boot.
+Most chips keep an output as it is when its owner dies (the kernel's gpio-sim falls back to its pull),
+so after a kill -9 of the keyer the transmitter stays keyed until the next keyer opens the line, a
+fraction of a second later. A resistor to the released level holds it at boot.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ endpoints:
 
 class GpioRadio:
     driver = "gpio"
+    holds = False
+    """gpio-sim falls back to its pull when nobody has the line; most real chips keep its level."""
 
     def __init__(self):
         self.board = Board()
@@ -46,6 +48,7 @@ class GpioRadio:
 
 class Cm108Radio:
     driver = "cm108"
+    holds = True
 
     def __init__(self):
         self.chip = UhidChip()
@@ -75,7 +78,7 @@ def daemon(radio, tmp_path):
     command = (sys.executable, "-m", "tests.vm.keyed", data, radio.driver)
     process = subprocess.Popen([*command, json.dumps(radio.options)])
     try:
-        wait_for(radio.keyed, 60)
+        wait_for(radio.keyed, 150)
         yield process
     finally:
         process.kill()
@@ -105,7 +108,7 @@ def test_killed_daemon_leaves_nothing_keyed(radio, daemon, tmp_path):
     assert delays[0] < 0.5  # an emulated processor is some twenty times slower
 
 
-def test_killed_keyer_leaves_it_keyed_until_the_next_one_opens_it(radio, daemon, tmp_path):
+def test_killed_keyer_is_followed_by_one_that_keys_for_the_same_burst(radio, daemon, tmp_path):
     daemon.send_signal(signal.SIGSTOP)  # so that no keepalive keys it again at once
     wait_for(lambda: not radio.keyed())
     daemon.send_signal(signal.SIGCONT)
@@ -115,21 +118,23 @@ def test_killed_keyer_leaves_it_keyed_until_the_next_one_opens_it(radio, daemon,
     os.kill(old, signal.SIGKILL)
     began = time.monotonic()
     time.sleep(0.05)
-    assert radio.keyed(), "its chip holds it"
+    if radio.holds:
+        assert radio.keyed(), "its chip holds it"
     wait_for(lambda: keyer_of(tmp_path) != old, 60)
     print(f"{radio.driver}: a new keyer after {time.monotonic() - began:.2f} s")
+    wait_for(radio.keyed)
     daemon.kill()
     wait_for(lambda: not radio.keyed())
 
 
-def test_killed_both_it_stays_keyed_until_unkey(radio, daemon, tmp_path):
+def test_killed_both_only_its_chip_or_unkey_releases_it(radio, daemon, tmp_path):
     keyer = keyer_of(tmp_path)
     os.kill(keyer, signal.SIGSTOP)
     daemon.kill()
     os.kill(keyer, signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{keyer}").exists())
     time.sleep(2)
-    assert radio.keyed(), "nobody is there to release it, and its chip holds it"
+    assert radio.keyed() is radio.holds, "nobody else is there to release it"
     began = time.monotonic()
     assert unkey(radio, tmp_path) == 0
     assert not radio.keyed()

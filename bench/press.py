@@ -15,6 +15,7 @@ from typing import Any
 import aiomqtt
 
 from bench.figures import spread_ms
+from bench.press_district import measure_district
 from bench.rig import BUTTONS, Rig, rig
 from gateway.cli.demo.district import OBSERVER
 from gateway.cli.demo.observer import page
@@ -26,6 +27,7 @@ WARM_UP = 20
 def measure() -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="baiying-bench-") as folder:
         yield from asyncio.run(_measure(Path(folder)))
+    yield measure_district()
 
 
 async def _measure(folder: Path) -> list[dict[str, Any]]:

@@ -60,18 +60,18 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
         config.mkdir()
         words = {name: secrets.token_urlsafe(12) for name in ("watcher", "signer")}
         (config / "users").write_text("".join(f"{name}:{one}\n" for name, one in words.items()))
-        panels = await stack.enter_async_context(_side("panels"))
-        ports = await _ask(panels, json.dumps({"panels": _lines()}))
+        panels = await stack.enter_async_context(side("panels"))
+        ports = await ask(panels, json.dumps({"panels": _lines()}))
         other = await stack.enter_async_context(Panel())
         port = free_port()
         (config / "g.yaml").write_text(_config(port, ports, str(other.path)), "utf-8")
         gateway = GatewayProcess("g", config / "g.yaml", folder / "g.log")
         await stack.enter_async_context(gateway)
         await gateway.ready()
-        log = await stack.enter_async_context(_watcher(folder, port, words["watcher"]))
-        signer = _side("responder", str(port), "signer", words["signer"])
-        await _ask(await stack.enter_async_context(signer), None)
-        await _at_rest(gateway.pid)
+        log = await stack.enter_async_context(watcher(folder, port, words["watcher"]))
+        signer = side("responder", str(port), "signer", words["signer"])
+        await ask(await stack.enter_async_context(signer), None)
+        await at_rest(gateway.pid)
         for number in range(TIMERS):
             await other.send(f"5011 189002E12001{number + 1:03}")
             await asyncio.sleep(0.03)
@@ -86,7 +86,7 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(asyncio.CancelledError):
             await pressing
         peak = _peak_mb(gateway.pid)
-        seen = list(_read(log))
+        seen = list(read(log))
     stopped = _counts(folder / "g.log")
     floor = _bare_commits(folder, result)
     return _results(result, seen, stored_cpu, whole_cpu, peak, floor, stopped)
@@ -266,7 +266,7 @@ def _posix(text: str) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _side(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def side(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.storm_sides", *words),
         stdin=asyncio.subprocess.PIPE,
@@ -291,13 +291,13 @@ async def _ask_raw(process: asyncio.subprocess.Process, line: str | None) -> byt
         return await process.stdout.readline()
 
 
-async def _ask(process: asyncio.subprocess.Process, line: str | None) -> Any:
+async def ask(process: asyncio.subprocess.Process, line: str | None) -> Any:
     said = await _ask_raw(process, line)
     return None if line is None else json.loads(said)
 
 
 @contextlib.asynccontextmanager
-async def _watcher(folder: Path, port: int, password: str) -> AsyncIterator[Path]:
+async def watcher(folder: Path, port: int, password: str) -> AsyncIterator[Path]:
     log = folder / "seen"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -317,7 +317,7 @@ async def _watcher(folder: Path, port: int, password: str) -> AsyncIterator[Path
         await process.wait()
 
 
-async def _at_rest(pid: int) -> None:
+async def at_rest(pid: int) -> None:
     """Until the gateway has told the broker all of its endpoints: this is no storm at a start."""
     busy = 1.0
     while busy > 0.1:
@@ -337,7 +337,7 @@ async def _all_there(log: Path) -> None:
         size = events
 
 
-def _read(log: Path) -> Iterator[Seen]:
+def read(log: Path) -> Iterator[Seen]:
     for line in log.read_text("utf-8").splitlines():
         at, topic, body = line.split(" ", 2)
         yield Seen(float(at), topic, json.loads(body))

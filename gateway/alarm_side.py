@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -159,7 +160,7 @@ class AlarmSide:
         )
         shared.states.on_change(self._endpoint_changed)
         shared.states.give_way(self.desk.busy, self.desk.crowded)
-        self._to_show: dict[str, None] = {}  # a set that keeps its order
+        self._to_show: OrderedDict[str, None] = OrderedDict()  # a set that keeps its order
         self._showing = Pace(self._show_inputs, INPUTS_SHOWN, self.desk.busy, self.desk.crowded)
         journal.on_fault(self._watch.storage)
         journal.on_fault(self._storage_changed)

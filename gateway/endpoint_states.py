@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -68,7 +69,7 @@ class EndpointStates:
         self._facts: dict[str, _Facts] = {}
         # Sets that keep their order.
         self._dirty: dict[str, None] = {}
-        self._dirty_bulk: dict[str, None] = {}
+        self._dirty_bulk: OrderedDict[str, None] = OrderedDict()  # thousands leave at its beginning
         self._bulk_asked = False
         self._pace = Pace(self._publish_bulk, HANDFUL)
 

@@ -15,7 +15,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 MAX_STEPS = 64
@@ -41,8 +41,12 @@ class Retained:
 
     def __init__(self) -> None:
         self._values: dict[str, Value] = {}
-        # Sets that keep their order; the second is of the bulk values.
-        self._unsent: tuple[dict[str, None], dict[str, None]] = {}, {}
+        # Sets that keep their order; the second is of the bulk values. In a plain dict the places of
+        # what was taken off its beginning are walked over again and again.
+        self._unsent: tuple[OrderedDict[str, None], OrderedDict[str, None]] = (
+            OrderedDict(),
+            OrderedDict(),
+        )
         self._in_flight: dict[str, Value] = {}
         self._steps: dict[str, deque[Value]] = {}
 
@@ -99,7 +103,7 @@ class Retained:
                 del self._values[topic]
         return None
 
-    def _next(self, topic: str, unsent: dict[str, None]) -> Value:
+    def _next(self, topic: str, unsent: OrderedDict[str, None]) -> Value:
         """The topic's next value; it stays unsent while there are more."""
         steps = self._steps.get(topic)
         value = steps.popleft() if steps else self._values[topic]

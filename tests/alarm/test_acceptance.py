@@ -146,8 +146,8 @@ async def test_control_recall_that_ignores_accepted_rows_loses_them(
 
 
 async def test_restart_after_half_of_it_decides_the_other_half(journal, undecided, monkeypatch):
-    monkeypatch.setattr(reception, "SLICE", 0.0)
-    monkeypatch.setattr(reception, "HURRIED", 0.0)
+    monkeypatch.setattr(acceptance, "CALM_AFTER", 60.0)
+    monkeypatch.setattr(reception, "PAUSE", 0.02)
     async with Bench(journal, WireEnd()).running() as before:
         await storm(before)
         undecided()

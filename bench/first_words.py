@@ -1,6 +1,6 @@
 """Overs that begin with their word, between two real gateways: is its 500 ms whole?
 
-The receiver's squelch opens 60 ms after the voice, as one that has to notice a carrier does; VOX has
+The receiver's squelch opens 80 ms after the voice, as one that has to notice a carrier does; VOX has
 nothing but the voice. Each also without pre-roll, as the control that has to lose the beginning. All
 speak at the same time, each on a talkgroup of its own.
 """
@@ -24,7 +24,7 @@ from gateway.cli.demo.gateways import GatewayProcess
 from gateway.cli.demo.hardware import free_port
 
 OVERS = int(os.environ.get("BAIYING_OVERS", "100"))
-COS_LATE = 0.06
+COS_LATE = 0.08
 """Seconds from the first sample until the squelch line opens."""
 
 _LOUD = 3000

@@ -15,10 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from drivers.squelch.options import VoxOptions
+from drivers.squelch.vox import Vox
 from gateway.ops.counters import Counters
 from gateway.voice import drift, opus
 from gateway.voice.downlink import Downlink, Heard
 from gateway.voice.playout import Playout
+from gateway.voice.processing.agc import AgcOptions
+from gateway.voice.processing.chain import Chain, ProcessingOptions
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
 from gateway.voice.ticker import Ticker
@@ -75,12 +79,24 @@ def bare(blocks: list[np.ndarray]) -> tuple[float, float]:
     return best(encode, len(blocks)), best(decode, len(blocks))
 
 
-def uplink(blocks: list[np.ndarray]) -> tuple[float, list[bytes]]:
+ALL = ProcessingOptions(
+    dc_block=True,
+    high_pass_hz=300.0,
+    de_emphasis=True,
+    agc=AgcOptions(target_dbfs=-20.0, max_gain_db=20.0, attack=0.1, release=1.0),
+    limiter_dbfs=-1.0,
+)
+
+
+def uplink(blocks: list[np.ndarray], *, processed: bool = False) -> tuple[float, list[bytes]]:
+    """``processed``: with every step of processing, and with VOX that follows the noise."""
     sent: list[bytes] = []
 
     def run() -> None:
         sent.clear()
         machine, sender = Uplink(pre_roll=0.04, rx_mute=0.3), Sender(RATE_HZ, lambda _bits: 1)
+        chain = Chain(ALL, RATE_HZ)
+        vox = Vox("bench", VoxOptions(margin_db=6.0))
         now = 0.0
         machine.squelch(True, now)
         for action in machine.granted(Token(1, 1), now):
@@ -88,7 +104,11 @@ def uplink(blocks: list[np.ndarray]) -> tuple[float, list[bytes]]:
                 sender.begin(action.token, BITRATE_BPS)
         for samples in blocks:
             now += 0.02
-            for action in machine.block(Block(samples, now), now):
+            heard = samples
+            if processed:
+                vox.feed(samples, now)
+                heard = chain.block(samples, is_open=True)
+            for action in machine.block(Block(heard, now), now):
                 if isinstance(action, Send):
                     packet = sender.packet(samples, now, pre_roll=action.pre_roll, last=action.last)
                     sent.append(packet.to_bytes())
@@ -167,9 +187,11 @@ def measure() -> Iterator[dict[str, Any]]:
     blocks = speech()
     encode, decode = bare(blocks)
     up, sent = uplink(blocks * 3)  # half a minute: twice the time in which a clock is followed
+    processed, _ = uplink(blocks, processed=True)
     down = downlink(sent)
     for name, ours, library, target in (
         ("CPU per uplink stream", up, encode, 1.4),
+        ("CPU per uplink stream, all processing and VOX", processed, encode, 1.4),
         ("CPU per downlink stream", down, decode, 2.5),
     ):
         yield {

@@ -174,6 +174,7 @@ class Endpoint:
         self._hot = HotMic(presses=not squelch.listens)
         self._was_hot = False
         self._hot_timer: asyncio.TimerHandle | None = None
+        self._hot_until = 0.0  # when it rings: uvloop's handle of what is due already cannot tell
         self._sender: Sender | None = None
         self._fault: str | None = None
         self._broken: asyncio.Future[None] | None = None
@@ -281,12 +282,13 @@ class Endpoint:
     def _arm_heat(self) -> None:
         deadline = self._hot.deadline()
         if self._hot_timer is not None:
-            if self._hot_timer.when() == deadline:
+            if self._hot_until == deadline:
                 return
             self._hot_timer.cancel()
             self._hot_timer = None
         if deadline is not None:
             self._hot_timer = asyncio.get_running_loop().call_at(deadline, self._on_heat)
+            self._hot_until = deadline
 
     def refresh(self) -> None:
         """Take over what the settings say of the talkgroups now."""

@@ -31,6 +31,7 @@ class Decoding:
         self._name = name
         self._counters = counters
         self._decoder = Decoder(rate_hz)
+        self._rate_hz = rate_hz
         self._length = rate_hz // 50
         self.rest = _NOTHING
         """What is left of the frame last pulled."""
@@ -48,22 +49,21 @@ class Decoding:
 
         ``pull(ahead)`` gives the frame to be played ``ahead`` seconds after this block's beginning.
         """
-        if not len(self.rest):
-            frame = pull(0.0)
+        rest, length = self.rest, self._length
+        have = len(rest)
+        while have < length:
+            frame = pull(have / self._rate_hz)
             if frame is None:
-                return None
-            self.rest = self._samples(frame)
-            if len(self.rest) == self._length:  # as nearly always
-                block, self.rest = self.rest, _NOTHING
-                return block
-        while len(self.rest) < self._length:
-            frame = pull(len(self.rest) / self._decoder.rate_hz)
-            if frame is None:
+                if not have:
+                    return None
                 break
             made = self._samples(frame)
-            self.rest = np.concatenate((self.rest, made))
-        block, self.rest = as_block(self.rest, self._length), self.rest[self._length :]
-        return block
+            if not have and len(made) == length:  # as nearly always
+                return made
+            rest = np.concatenate((rest, made)) if have else made
+            have = len(rest)
+        self.rest = rest[length:]
+        return as_block(rest[:length], length)
 
     def _samples(self, frame: Frame) -> Samples:
         packet, decoder = frame.packet, self._decoder

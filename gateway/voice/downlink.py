@@ -24,7 +24,7 @@ Rule 8. Told to mix, rule 2 does not hold: one burst of each talkgroup is played
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 
 from gateway.ports import BLOCK
 from gateway.voice.jitter import Frame, Jitter
@@ -188,16 +188,21 @@ class Downlink:
         lane.add(burst)
         return True
 
-    def tick(self, now: float, *, holding: Container[str] = ()) -> bool:
+    def tick(self, now: float, *, holding: Collection[str] = ()) -> bool:
         """Go on to what is to be played now; True where frames of it may be pulled.
 
         Of the talkgroups in ``holding`` not all of the frame last pulled has been played yet.
         """
         self._now = now
         vanished = False
+        first: Lane | None = None
         for lane in self._lanes:
-            vanished |= lane.advance(now, held=lane.heard.talkgroup in holding)
-        first = self._first
+            if lane.bursts:
+                vanished |= lane.advance(
+                    now, held=bool(holding) and lane.heard.talkgroup in holding
+                )
+                if first is None and lane.bursts:
+                    first = lane
         if first is not None:
             burst = first.bursts[0]
             if self._ptt.audio(first.keyed, now):

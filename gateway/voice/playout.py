@@ -211,7 +211,9 @@ class Playout:
         """Give the device its next block, if there is one."""
         self._ending = None
         try:
-            block = self._with_sound(self._block(now, stream.rate_hz // 50), now)
+            block = self._block(now, stream.rate_hz // 50)
+            if self._beeping:
+                block = self._with_sound(block, now)
             if block is None:
                 return
             if self._emphasis is not None:
@@ -237,7 +239,7 @@ class Playout:
             elif self._keyed is not None:
                 self._line.unkey()
         self._keyed = keyed
-        busy = downlink.busy
+        busy = keyed is not None or downlink.busy
         if busy is not self._busy:
             self._busy = busy
             if not busy:
@@ -254,8 +256,6 @@ class Playout:
 
     def _with_sound(self, block: Samples | None, now: float) -> Samples | None:
         """The block with what is to be heard of local sounds over it."""
-        if self._sounds.empty:
-            return block
         stream = self._stream
         begins_at = self._sounds.begins_at
         if begins_at is None or now < begins_at - _EARLY or stream is None:

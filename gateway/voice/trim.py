@@ -43,6 +43,7 @@ class Trim:
         self.position = 0.0
         self._more = 0.0
         self._length = length
+        self._before: Samples = np.zeros(length, np.int16)
         self._rows = -(-(length + 1) // _STEP)
         # Windows that overlap, of one wave: what came before, the block, and room to read beyond it.
         self._wave: Floats = np.zeros(self._rows * _STEP + _WIDTH, np.float32)
@@ -52,16 +53,17 @@ class Trim:
 
     def begin(self) -> None:
         """What comes now does not follow on what was before."""
-        self._wave[:] = 0.0
+        self._before = np.zeros(self._length, np.int16)
 
     def block(self, block: Samples, more: float) -> Samples:
         """``block`` with the share ``more`` of samples more, to within one sample."""
-        length, wave = self._length, self._wave
-        wave[:_PAST] = wave[length : length + _PAST]
-        wave[_PAST : _PAST + length] = block
+        length, wave, before = self._length, self._wave, self._before
+        self._before = block
         lands = more == 0.0
         if lands and self.position == 0.0:
-            return wave[DELAY_SAMPLES : DELAY_SAMPLES + length].astype(np.int16)
+            return np.concatenate((before[-DELAY_SAMPLES:], block[:-DELAY_SAMPLES]))
+        wave[:_PAST] = before[-_PAST:]
+        wave[_PAST : _PAST + length] = block
         if lands:
             more = self._more
         self._more = more

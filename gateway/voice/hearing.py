@@ -2,10 +2,11 @@
 
 Rules:
 
-1. The first packet of a burst, as its sound begins here, gives the end-to-end access time (KPI 2):
-   from when that word was spoken, so with squelch, access, network and buffer in it.
+1. A burst whose first packet came here gives, as its sound begins, the end-to-end access time (KPI 2):
+   from when that word was spoken, so with squelch, access, network and buffer in it. Silence before
+   the word, which the jitter buffer may leave out, is no word.
 2. One later packet in `EACH` gives mouth to ear (KPI 3); pre-roll does not, it waited for the grant.
-3. A burst that begins here without its first packet is a late entry (KPI 4a) if the endpoint came to
+3. A burst whose first packet never came here is a late entry (KPI 4a) if the endpoint came to
    the talkgroup, or had to leave it aside, less than `ENTRY` before: from then to its sound. Else its
    start was clipped.
 4. Both ends' clocks are in KPI 2 and 3: they are true where the machines keep one time (NTP). What is
@@ -18,6 +19,7 @@ from collections import Counter
 
 from gateway.ops.measures import Measures
 from gateway.voice.jitter import Frame, Kind
+from gateway.voice.rtp import Packet
 
 EACH = 25
 """Packets: half a second of speech."""
@@ -42,10 +44,16 @@ class Hearing:
         self._bursts: dict[str, int] = {}  # SSRC by talkgroup
         self._packets = 0
         self._came: dict[str, float] = {}  # when late entry began
+        self._begun: dict[str, int] = {}  # SSRC of the burst whose first packet came, by talkgroup
 
     def came(self, talkgroup: str, now: float) -> None:
         """The endpoint is tuned to it from now on, or has just left a packet of it aside."""
         self._came[talkgroup] = now
+
+    def taken(self, talkgroup: str, packet: Packet) -> None:
+        """A packet came and is to be played."""
+        if packet.marker:
+            self._begun[talkgroup] = packet.ssrc
 
     def heard(self, talkgroup: str, frame: Frame, now: float, wall: float) -> None:
         """``frame`` begins to sound at ``now``, which is ``wall`` in POSIX seconds."""
@@ -57,7 +65,7 @@ class Hearing:
         if self._bursts.get(talkgroup) != packet.ssrc:
             self._bursts[talkgroup] = packet.ssrc
             self._packets = 0
-            if packet.marker:
+            if self._begun.get(talkgroup) == packet.ssrc:
                 self._age(ACCESS, talkgroup, wall - packet.captured)
             else:
                 self._entered(talkgroup, now)

@@ -22,6 +22,7 @@ class Ear:
             0, 0, ssrc, marker, b"\x08", 20, True, Token(1, 1), BurstFlags(pre_roll=pre_roll),
             1000 + self.now - age,
         )  # fmt: skip
+        self.hearing.taken("tg", packet)
         self.hearing.heard("tg", Frame(kind, 960, packet), self.now, 1000 + self.now)
         self.now += 0.02
 
@@ -41,6 +42,17 @@ def test_first_packet_is_the_access_time_and_every_25th_later_one_mouth_to_ear()
     assert ear.figure(MOUTH_TO_EAR) == (1, 0.04)
     ear.plays(marker=True, ssrc=2, age=0.1)
     assert ear.figure(ACCESS) == (2, 0.35)
+
+
+def test_silence_before_the_word_may_be_left_out():
+    ear = Ear()
+    packet = Packet(
+        0, 0, 7, True, b"\x08", 127, False, Token(1, 1), BurstFlags(pre_roll=True), 999.0
+    )
+    ear.hearing.taken("tg", packet)
+    ear.plays(ssrc=7, age=0.2)
+    assert ear.figure(ACCESS) == (1, 0.2)
+    assert not ear.counts["tg", "clipped_starts"]
 
 
 def test_pre_roll_is_in_no_mouth_to_ear():

@@ -169,7 +169,7 @@ def _incidents(now: dict[str, Any]) -> RenderableType:
             f"{one['category']}{' (drill)' if one['drill'] else ''}",
             one["site"] or "",
             one["endpoint"] or "",
-            one["raised"][:19],
+            one["raised"][11:19],
             style="bold red" if one["state"] == "open" and not one["drill"] else None,
         )
     return table

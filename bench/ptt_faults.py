@@ -41,7 +41,12 @@ _DEATHS = (Fault.DAEMON_KILLED, Fault.KEYER_KILLED)
 def measure() -> Iterator[dict[str, Any]]:
     _ordinary()  # what runs here at an urgent priority is started at an ordinary one
     for hogs in (0, os.cpu_count() or 1):
-        with tempfile.TemporaryDirectory(prefix="baiying-bench-") as folder, _busy(hogs):
+        with (
+            tempfile.TemporaryDirectory(
+                prefix="baiying-bench-", ignore_cleanup_errors=True
+            ) as folder,
+            _busy(hogs),
+        ):
             began = time.monotonic()
             with world(Path(folder), TRANSMITTERS) as here:
                 outcomes = list(strike(here, FAULTS // 2, random.Random(hogs)))

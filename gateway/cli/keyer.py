@@ -16,6 +16,7 @@ from pathlib import Path
 
 from drivers import registry
 from gateway.keyer.log import Outlet, put_before
+from gateway.keyer.parent import death
 from gateway.keyer.process import KeyerProcess
 from gateway.ops import logging as log
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     daemon = socket.socket(fileno=int(descriptor))
     daemon.set_inheritable(False)
     try:
-        KeyerProcess(daemon, Path(lock), registry).run()
+        KeyerProcess(daemon, Path(lock), registry, death()).run()
     except OSError as error:
         logging.getLogger("gateway.keyer").critical("the keyer cannot work: %s", error)
         return _ended(outlet, 1)

@@ -59,10 +59,14 @@ _LOGGER = logging.getLogger(__name__)
 class KeyerProcess:
     """Serves one daemon on a connected SOCK_SEQPACKET socket until it is gone."""
 
-    def __init__(self, daemon: socket.socket, lock: Path, drivers: Drivers) -> None:
+    def __init__(
+        self, daemon: socket.socket, lock: Path, drivers: Drivers, death: int = -1
+    ) -> None:
+        """``death`` is a descriptor that can be read once the daemon is dead, if there is one."""
         self._daemon = daemon
         self._lock = lock
         self._drivers = drivers
+        self._death = death
         self._stations: dict[int, Station] = {}
         self._told: dict[int, State] = {}
         self._next_alive = 0.0
@@ -109,6 +113,8 @@ class KeyerProcess:
         wait = max(0.0, min(due, self._next_alive) - now)
         poll = select.poll()
         poll.register(self._daemon, select.POLLIN)
+        if self._death >= 0:
+            poll.register(self._death, select.POLLIN)
         waited_on = {}
         for station in self._stations.values():
             for descriptor in station.descriptors():
@@ -117,7 +123,7 @@ class KeyerProcess:
         ready = dict(poll.poll(ceil(wait * 1000)))
         now = time.monotonic()
         daemon = ready.pop(self._daemon.fileno(), 0)
-        if daemon & (select.POLLHUP | select.POLLERR):
+        if daemon & (select.POLLHUP | select.POLLERR) or ready.pop(self._death, 0):
             return False
         if daemon and not self._read():
             return False

@@ -21,6 +21,7 @@ from tests.keyer.radio import PtyRadio
 pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 RUNS = 100
+ROOT = Path(__file__).parents[2]
 TOKEN = Token(1, 1)
 
 
@@ -126,6 +127,55 @@ async def test_a_radio_that_goes_on_transmitting_is_a_fault_and_counted(bench, t
     assert bench.counters["keyer.readback.stuck"] == 1
     radio.say_back(transmits=False)
     await until(lambda: line.fault is None)
+
+
+LOOP_ENDS = """
+import asyncio, ctypes, os, sys, threading, time
+from pathlib import Path
+from drivers.ptt.options import PtyPttOptions
+from gateway.ops.counters import Counters
+from gateway.voice.keyer_client import KeyedEndpoint, Keyer, LineChoice
+from gateway.voice.rtp import Token
+
+async def main(folder):
+    keyer = Keyer(folder / "keyer.lock", Counters(), log_level="WARNING")
+    keyer.configure([KeyedEndpoint("radio", LineChoice("pty", PtyPttOptions(path=folder / "radio")), None)])
+    task = asyncio.create_task(keyer.run())
+    await keyer.ready()
+    print("ready", flush=True)
+    for _ in range(25):
+        keyer.line("radio").keepalive(Token(1, 1), 30.0, "tg")
+        await asyncio.sleep(0.02)
+    keyer.line("radio").keepalive(Token(1, 1), 30.0, "tg")
+    print(time.monotonic(), flush=True)
+    ctypes.CDLL(None).syscall({'x86_64': 60}.get(os.uname().machine, 93), 0)  # this thread alone
+
+threading.Thread(target=time.sleep, args=(5,)).start()  # as one that waits for a disk
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def daemon_that_half_dies(folder):
+    command = (sys.executable, "-c", LOOP_ENDS, folder)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+
+
+async def test_a_daemon_that_dies_with_a_thread_in_the_disk_is_seen_dead_before_its_socket(
+    tmp_path,
+):
+    daemon = daemon_that_half_dies(tmp_path)
+    try:
+        assert daemon.stdout.readline() == b"ready\n"
+        radio = PtyRadio(tmp_path / "radio")
+        await hears(radio, "T")
+        died = float(daemon.stdout.readline())
+        assert await hears(radio, "R") - died < 0.05
+        assert daemon.poll() is None, "its other thread lives, and so does its socket"
+        radio.close()
+    finally:
+        daemon.kill()
+        daemon.wait()
+        daemon.stdout.close()
 
 
 async def test_squelch_is_told_with_its_time(bench, tmp_path):

@@ -11,6 +11,7 @@ import asyncio
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _PITCHES_HZ = np.array(
     ]
 )
 _HEARD_WITHIN = 0.75  # seconds after a word: delay, and the hang of VOX
+_STEADY = 0.015  # seconds
 _REST = 0.6  # until the next: hang time, mute
 _SHARED = "sites: {s: {name: S, class: school, street: x}}\n"
 
@@ -64,16 +66,26 @@ WAYS = (
 class _Radio(OverRadio):
     """Says the word; its squelch, where it has one, opens when it has noticed the voice."""
 
-    async def say(self) -> None:
+    async def say(self) -> bool:
+        """Whether it was said as planned: a radio does not stand still, this process may."""
+        opened: list[float] = []
+
+        def open_squelch() -> None:
+            opened.append(time.monotonic())
+            os.write(self._squelch, b"O")
+
         self._done.clear()
         self._sent = []
         if self._squelch >= 0:
-            asyncio.get_running_loop().call_later(COS_LATE, os.write, self._squelch, b"O")
+            asyncio.get_running_loop().call_later(COS_LATE, open_squelch)
         self._queue = [WORD[at : at + BLOCK] for at in range(0, WORD.size, BLOCK)]
         await self._done.wait()
         await asyncio.sleep(BLOCK / RATE_HZ)  # a block is sent at the start of its time
         if self._squelch >= 0:
             os.write(self._squelch, b"Z")
+        paces = np.diff(self._sent)
+        late = opened[0] - self._sent[0] if opened else COS_LATE
+        return bool(abs(paces - 0.02).max() < _STEADY and abs(late - COS_LATE + 0.01) < _STEADY)
 
 
 def measure() -> Iterator[dict[str, Any]]:
@@ -157,13 +169,16 @@ async def _overs(folder: Path) -> list[list[Samples]]:
 
 async def _talk(near: _Radio, far: _Radio) -> list[Samples]:
     heard = []
-    for number in range(OVERS + 1):
+    for number in range(OVERS * 5 // 4 + 1):
+        if len(heard) == OVERS:
+            break
         await asyncio.sleep(_REST + 0.0037 * (number % 27))
         far.heard.clear()
-        await near.say()
+        steady = await near.say()
         await asyncio.sleep(_HEARD_WITHIN)
-        heard.append(np.concatenate([block for _, block in far.heard] or [WORD[:0]]))
-    return heard[1:]  # the first finds its way
+        if number and steady:  # the first finds its way
+            heard.append(np.concatenate([block for _, block in far.heard] or [WORD[:0]]))
+    return heard
 
 
 def _endpoint(number: int, listen: int, send: int) -> str:

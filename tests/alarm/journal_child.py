@@ -4,7 +4,8 @@
 
 ``append KEY SIZE`` answers ``stored SEQ`` or ``error TEXT``, ``soon KEY SIZE`` does not wait; ``keys`` answers the keys of all rows;
 ``fault`` the journal's fault; ``close`` closes and ends; ``storm`` appends until it is killed, a line
-``stored KEY`` for each that is on disk.
+``stored KEY`` for each that is on disk; ``accept`` accepts signals, says ``stored ID`` of each, and decides
+them later.
 """
 
 import asyncio
@@ -12,10 +13,11 @@ import itertools
 import sys
 from pathlib import Path
 
+from gateway.alarm import accepted, journal_writer
 from gateway.alarm import journal as journal_module
-from gateway.alarm import journal_writer
-from gateway.alarm.journal import Journal, Row
+from gateway.alarm.journal import Journal, Kind, Row
 from gateway.errors import StorageError
+from gateway.ports import AlarmSignal, SignalKind
 
 journal_writer._CHECKPOINT_BYTES = 200_000  # so that short tests meet checkpoints
 journal_module._CLOSE_TIMEOUT = 0.5
@@ -26,6 +28,20 @@ async def storm(journal: Journal, number: int) -> None:
         key = f"{number}-{count}"
         await journal.append([Row("note", key, bytes(50 * (count % 40))), Row("note", key, b"")])
         print("stored", key, flush=True)
+
+
+async def accept(journal: Journal, number: int) -> None:
+    signal = AlarmSignal(signal=SignalKind.ALARM, account="1234", zone="001", code="E120")
+    for count in itertools.count():
+        key = f"{number}-{count}"
+        ids = [f"{key}-{one}" for one in range(1 + count % 20)]
+        entries = [accepted.Entry(one, "receiver-1", signal) for one in ids]
+        await journal.append([accepted.row_of(key, 0.0, entries)])
+        for one in ids:
+            print("stored", one, flush=True)
+        for one in ids:
+            await journal.append([Row(Kind.SIGNAL, one, b"{}")])
+        journal.append_soon([Row(Kind.DECIDED, key, b"")])
 
 
 async def main(path: str, synchronous: str = "FULL") -> None:
@@ -50,6 +66,8 @@ async def main(path: str, synchronous: str = "FULL") -> None:
                 answer = " ".join(row.key for row in await journal.events(0, float("inf")))
             elif command == "storm":
                 await asyncio.gather(*(storm(journal, number) for number in range(8)))
+            elif command == "accept":
+                await asyncio.gather(*(accept(journal, number) for number in range(8)))
             elif command == "fault":
                 answer = str(journal.fault)
             else:

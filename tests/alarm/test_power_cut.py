@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alarm import journal_schema
-from gateway.alarm.journal_reading import scan, source
+from gateway.alarm import accepted, journal_schema
+from gateway.alarm.journal_reading import scan, signals_among, source, standing
+from gateway.alarm.journal_rows import Kind
 from gateway.alarm.journal_verify import verify
 from tests.disk import FaultyDisk
 
@@ -40,7 +41,9 @@ class Cutter:
         self._synchronous = synchronous
         self._cuts = 0
 
-    def cut(self, chance: random.Random, *, torn: bool) -> tuple[Path, set[str]]:
+    def cut(
+        self, chance: random.Random, *, torn: bool, load: str = "storm"
+    ) -> tuple[Path, set[str]]:
         """What the disk then holds, and the keys that were said to be stored."""
         self._cuts += 1
         path = self._root / "journal.db"
@@ -57,7 +60,7 @@ class Cutter:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         self._disk.keep_synced_copies()
-        process.stdin.write("storm\n")
+        process.stdin.write(f"{load}\n")
         said = [process.stdout.readline() for _ in range(chance.randrange(1, 800))]
         process.send_signal(signal.SIGKILL)
         rest, _ = process.communicate()
@@ -94,6 +97,35 @@ def test_a_power_cut_in_a_storm_takes_nothing_that_was_stored(tmp_path: Path):
         stored += len(keys)
         cutter.clear(path)
     print(f"{CUTS} power cuts: {stored} units stored, none lost")
+
+
+def found_at_a_start(path: Path) -> tuple[set[str], list[str]]:
+    """The accepted signals that are decided, and those that a start would decide."""
+    with closing(journal_schema.open_writer(path, "FULL")) as connection:
+        assert verify([source(connection, path.name)]).problem is None
+        batches = [accepted.from_row(row) for row in standing(connection, Kind.ACCEPTED)]
+        ids = [entry.id for batch in batches for entry in batch.entries]
+        known = signals_among(connection, ids)
+        left = [entry.id for batch in accepted.undecided(batches, known) for entry in batch.entries]
+    return {row.key for row in scan(path, 0, float("inf")) if row.kind == Kind.SIGNAL}, left
+
+
+def test_after_a_power_cut_each_acknowledged_signal_is_decided_or_will_be_and_not_both(
+    tmp_path: Path,
+):
+    chance = random.Random(2027)
+    cutter = Cutter(tmp_path, "FULL")
+    said, to_decide = 0, 0
+    for number in range(CUTS // 2):
+        path, ids = cutter.cut(chance, torn=number % 2 == 1, load="accept")
+        decided, left = found_at_a_start(path)
+        assert ids <= decided | set(left)
+        assert len(left) == len(set(left))
+        assert decided.isdisjoint(left)
+        said, to_decide = said + len(ids), to_decide + len(left)
+        cutter.clear(path)
+    assert to_decide > 0
+    print(f"{CUTS // 2} power cuts: {said} signals acknowledged, {to_decide} left to decide")
 
 
 def test_control_a_power_cut_takes_some_where_commits_do_not_wait_for_the_disk(tmp_path: Path):

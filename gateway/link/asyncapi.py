@@ -29,7 +29,8 @@ _RTP_PACKET = (
     "type 111, 960 ticks a packet, marker on the first packet of a burst, and four one-byte "
     "header extensions (RFC 8285): 1 audio level (RFC 6464), 2 floor token (term and grant, "
     "each u32 big endian), 3 burst flags (bit 0 last, bit 1 pre-roll, bit 2 emergency), "
-    "4 abs-capture-time (NTP Q32.32)."
+    "4 abs-capture-time (NTP Q32.32). Further ones, 5 to 14, where a talkgroup has redundancy: a "
+    "byte 5, then the payload of the packet five before this one, 16 bytes an extension."
 )
 _BINARY = {
     "RtpPacket": ("audio/opus", _RTP_PACKET),

@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 RUN_PACKAGES := mosquitto libopus0 libportaudio2 espeak-ng alsa-utils
 # What the tests use as the other side: real clients, sound servers, cameras.
 TEST_PACKAGES := $(RUN_PACKAGES) mosquitto-clients pulseaudio libasound2-plugins socat ffmpeg lighttpd baresip-core sip-tester opus-tools openssl gcc libc6-dev spin \
-	systemd iproute2 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly python3-gi
+	systemd iproute2 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly python3-gi
 # What the benchmarks measure against.
 BENCH_PACKAGES := $(TEST_PACKAGES) svxlink-server svxreflector codec2-examples gcin-voice python3-dev
 # What the guest with hardware of its own is made of.

@@ -28,6 +28,10 @@ plans:
 """
 
 
+LIKE = 0.35
+"""Of the worst 300 ms of a phrase, over Opus on a busy machine; other words are below 0.1."""
+
+
 def spoken(text, voice):
     """``text`` as espeak-ng says it by itself, without the silence around it."""
     wav = subprocess.run(
@@ -60,6 +64,15 @@ def loud(samples):
     return np.count_nonzero(np.abs(samples.astype(int)) > 500) > RATE_HZ
 
 
+async def falls_silent(radio, within=15):
+    """Wait for its last release: a busy machine may let go in between."""
+    await until(
+        lambda: not radio.keyed and time.monotonic() - radio.ptt[-1][0] > 0.8,
+        within,
+        f"{radio.name} stays keyed",
+    )
+
+
 async def press(gateway, *words):
     status, out, error = await gateway.command("press", "button", "--json", *words)
     assert status == 0, error
@@ -87,20 +100,20 @@ async def test_page_is_spoken_to_each_group_in_its_language_and_an_ack_stops_it(
         began = time.monotonic()
         incident = await press(a)
         paged = (await watcher.expect("page", group="police")).at
-        keyed = await police.becomes(True, since=began)
+        keyed = await police.becomes(True, since=began, within=4)
         assert keyed - paged < 0.5, "nothing is rendered first"
         await street.becomes(True, since=began)
-        await police.becomes(False, since=keyed, within=12)
-        await street.becomes(False, since=keyed, within=12)
+        await falls_silent(police)
+        await falls_silent(street)
         heard = police.sound(began)
         for text in ("紧急报警", "吹哨响应"):
-            assert likeness(heard, spoken(text, "cmn-latn-pinyin")) > 0.6, text
+            assert likeness(heard, spoken(text, "cmn-latn-pinyin")) > LIKE, text
         for text in ("Hospital", "south gate"):  # names in Latin letters, by the English voice
-            assert likeness(heard, spoken(text, "en-gb")) > 0.6, text
-        assert likeness(heard, spoken("panic alarm", "en-gb")) < 0.5, "not what the street hears"
+            assert likeness(heard, spoken(text, "en-gb")) > LIKE, text
+        assert likeness(heard, spoken("panic alarm", "en-gb")) < LIKE, "not what the street hears"
         heard = street.sound(began)
         for text in ("Hospital", "south gate", "panic alarm"):
-            assert likeness(heard, spoken(text, "en-gb")) > 0.6, text
+            assert likeness(heard, spoken(text, "en-gb")) > LIKE, text
         assert loud(station.sound(began)), "both gateways' radios hear it"
         said = [one.json for one in watcher.find("announced", began)]
         assert sorted(one["talkgroup"] for one in said) == ["pol", "str"], "and one speaks"
@@ -116,14 +129,15 @@ async def test_page_is_spoken_to_each_group_in_its_language_and_an_ack_stops_it(
         began = time.monotonic()
         status, _, error = await a.command("incident", "escalate", incident)
         assert status == 0, error
-        keyed = await police.becomes(True, since=began)
+        keyed = await police.becomes(True, since=began, within=4)
         await asyncio.sleep(0.5)
         status, _, error = await b.command("incident", "ack", incident, "--group", "police")
         assert status == 0, error
         acked = time.monotonic()
-        assert await police.becomes(False, since=keyed) < acked + 0.3
-        released = await street.becomes(False, since=keyed, within=12)
-        assert released > acked + 1.0
+        await falls_silent(police)
+        assert police.ptt[-1][0] < acked + 0.5
+        await falls_silent(street)
+        assert street.ptt[-1][0] > acked + 1.0
 
 
 async def test_broker_that_is_away_takes_no_announcement_of_the_own_site_away(tmp_path):
@@ -147,4 +161,4 @@ async def test_broker_that_is_away_takes_no_announcement_of_the_own_site_away(tm
         said = spoken("紧急报警", "cmn-latn-pinyin")
         await until(lambda: loud(guard.sound(began)), 5, "nothing is announced")
         await asyncio.sleep(6.0)
-        assert likeness(guard.sound(began), said) > 0.6
+        assert likeness(guard.sound(began), said) > LIKE

@@ -28,6 +28,8 @@ CHILD = Path(__file__).with_name("journal_child.py")
 FULL = os.environ.get("CRASH") == "full"
 CUTS = 200 if FULL else 6
 CONTROL_CUTS = 20 if FULL else 5
+STALLED = "journal"
+"""The key of the row that says how long a disk did not answer."""
 
 
 class Cutter:
@@ -82,7 +84,8 @@ def lost(path: Path, keys: set[str]) -> set[str]:
     with closing(journal_schema.open_writer(path, "FULL")) as connection:
         verdict = verify([source(connection, path.name)])
     assert verdict.problem is None
-    found = [row.key for row in scan(path, 0, float("inf"))]
+    # A disk that a busy machine made slow leaves a row of its own.
+    found = [row.key for row in scan(path, 0, float("inf")) if row.key != STALLED]
     assert len(found) == 2 * len(set(found)), "half of a unit"
     return keys - set(found)
 

@@ -176,7 +176,7 @@ class World:
         match fault:
             case Fault.DAEMON_KILLED:
                 dead = Path(f"/proc/{self._daemons[transmitter]}")
-                self._wait(lambda: not dead.exists(), "it does not die")
+                self._wait(lambda: not dead.exists(), "it does not die", 90.0)
                 self._daemons[transmitter] = self._start_gateway(transmitter.link.stem)
             case Fault.DAEMON_STOPPED:
                 os.kill(self._daemons[transmitter], signal.SIGCONT)
@@ -226,8 +226,8 @@ class World:
         return self._starter.stdout.readline().strip()
 
     @staticmethod
-    def _wait(condition: Callable[[], bool], what: str) -> None:
-        until = time.monotonic() + _READY_WITHIN
+    def _wait(condition: Callable[[], bool], what: str, within: float = _READY_WITHIN) -> None:
+        until = time.monotonic() + within
         while not condition():
             assert time.monotonic() < until, what
             time.sleep(0.01)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,7 @@ def measure() -> Iterator[dict[str, Any]]:
             ["mosquitto", "-c", str(configuration)], stderr=subprocess.DEVNULL
         )
         try:
-            time.sleep(0.5)
+            _wait_for(port)
             bare = _run(port, BARE_SECONDS, ["watch", "bare"])["watch"]
             found = _run(port, SECONDS, ["watch", "hear", "talk"])
         finally:
@@ -99,10 +100,29 @@ def _run(port: int, seconds: float, roles: list[str]) -> dict[str, dict[str, Any
         for role in roles
     }
     found = {}
-    for role, process in processes.items():
-        said, _ = process.communicate(timeout=_BEFORE + seconds + _AFTER + 30)
-        found[role] = json.loads(said)
+    try:
+        for role, process in processes.items():
+            said, _ = process.communicate(timeout=_BEFORE + seconds + _AFTER + 30)
+            found[role] = json.loads(said)
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
     return found
+
+
+def _wait_for(port: int) -> None:
+    """Until the broker takes connections."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 async def _role(role: str, port: int, seconds: float, start: float) -> dict[str, Any]:
@@ -127,8 +147,9 @@ async def _paced(
     count = round(seconds / BLOCK) * UPLINKS
     for number in range(count):
         due = start + number * BLOCK / UPLINKS
-        if (wait := due - time.time()) > 0:
-            await asyncio.sleep(wait)
+        await asyncio.sleep(
+            max(due - time.time(), 0.0)
+        )  # behind, the loop has its turn all the same
         send(number % UPLINKS, due - BLOCK, number >= count - UPLINKS)
     used = time.process_time() - busy
     await asyncio.sleep(_AFTER / 2)

@@ -1,12 +1,15 @@
 """Bridges in the configuration: what is refused, and what voice gets."""
 
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
 from gateway import pieces
 from gateway.settings.difference import difference
 from gateway.voice.bridges.options import RtpOptions, SpeakingOptions, UdpAddress, UsrpOptions
+
+ROOT = Path(__file__).parents[2]
 
 
 def config(*bridges, endpoints=""):
@@ -105,3 +108,10 @@ def test_a_reload_tells_bridges(bench):
     one = bench.examine(config(RTP, USRP)).settings
     other = bench.examine(config(RTP.replace("ttl: 3", "ttl: 4"))).settings
     assert str(difference(one, other)) == "bridges -asl ~pa"
+
+
+def test_the_example_loads(bench):
+    text = (ROOT / "config" / "bridges.yaml").read_text(encoding="utf-8")
+    found = bench.examine(text)
+    assert not found.problems
+    assert sorted(pieces.bridges_of(found.settings)) == ["allstar", "dispatcher", "loudspeakers"]

@@ -140,7 +140,7 @@ class RtpBridge:
     def on_packet(
         self, talkgroup: str, talker: str, packet: Packet, arrival: float, *, confirmed: bool
     ) -> None:
-        del talkgroup, confirmed
+        del talkgroup
         if self._options.send is None:
             return
         try:
@@ -148,7 +148,7 @@ class RtpBridge:
         except RemoteProtocolError:
             self._counters.add("bridge.malformed_opus")
             return
-        plain = self._outflow.packet(talker, packet, ticks, arrival)
+        plain = self._outflow.packet(talker, packet, ticks, arrival, confirmed=confirmed)
         drain(self._outflow.counts, self._counters)
         if plain is not None:
             self._put(plain.to_bytes())

@@ -18,9 +18,9 @@ def bits(seed=0):
     return random.Random(seed).getrandbits
 
 
-def packet(sequence, ssrc=1, payload=FRAME, **more):
-    flags, token = BurstFlags(), Token(1, 1)
-    return Packet(sequence & 0xFFFF, 0, ssrc, False, payload, 20, True, token, flags, 0.0, **more)
+def packet(sequence, ssrc=1, *, last=False):
+    flags, token = BurstFlags(last=last), Token(1, 1)
+    return Packet(sequence & 0xFFFF, 0, ssrc, False, FRAME, 20, True, token, flags, 0.0)
 
 
 # Out
@@ -30,8 +30,9 @@ class Out:
     def __init__(self, seed=0):
         self.flow = Outflow(96, bits(seed), 100.0)
 
-    def __call__(self, sequence, now, ssrc=1, talker="a/x", ticks=TICKS):
-        return self.flow.packet(talker, packet(sequence, ssrc), ticks, now)
+    def __call__(self, sequence, now, ssrc=1, *, confirmed=True, last=False):
+        one = packet(sequence, ssrc, last=last)
+        return self.flow.packet("a/x", one, TICKS, now, confirmed=confirmed)
 
 
 def test_a_burst_keeps_its_distances_and_begins_with_a_marker():
@@ -79,6 +80,25 @@ def test_overtaken_packets_keep_their_place():
     one, three, two = out(1, 100.0), out(3, 100.02), out(2, 100.03)
     assert (two.sequence - one.sequence, three.sequence - one.sequence) == (1, 2)
     assert out(1, 102.0, ssrc=2).sequence - three.sequence & 0xFFFF == 1
+
+
+def test_a_forged_token_cuts_nobody_off():
+    out = Out()
+    out(1, 100.0)
+    assert out(1, 100.01, ssrc=2, confirmed=False) is None
+    assert out.flow.counts == {"unconfirmed": 1}
+    assert out(2, 100.02) is not None
+    assert out(2, 100.03, ssrc=2).marker  # a controller has spoken of it
+
+
+def test_an_unconfirmed_burst_is_sent_where_nobody_talks_and_gives_way():
+    out = Out()
+    out(1, 100.0, last=True)
+    assert out(1, 100.01, ssrc=2, confirmed=False).marker
+    assert out(1, 100.02, ssrc=3).marker
+    assert out(2, 100.03, ssrc=2, confirmed=False) is None
+    out(9, 103.0, ssrc=4, confirmed=False)  # long after the last of 3
+    assert out(2, 103.01, ssrc=3).marker  # which goes on: the other was nobody's
 
 
 def test_the_report_is_of_the_same_clock():

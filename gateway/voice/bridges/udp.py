@@ -106,9 +106,12 @@ def _listener(listen: UdpAddress, interface: str | None) -> socket.socket:
         bound.setblocking(False)
         if listen.ip.is_multicast:  # others on this machine may listen to the group as well
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(listen.pair)
+        index = _index(interface) if listen.ip.is_multicast else 0
+        if _family(listen) is socket.AF_INET:
+            bound.bind(listen.pair)
+        else:  # a group of one link's needs to be told which link that is
+            bound.bind((*listen.pair, 0, index))
         if listen.ip.is_multicast:
-            index = _index(interface)
             if _family(listen) is socket.AF_INET:
                 group = listen.ip.packed + bytes(4) + struct.pack("@i", index)
                 bound.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)

@@ -331,3 +331,14 @@ async def test_noise_on_the_wire_ends_nothing(world):
     await world.arrive(usrp(1))
     assert world.channel.holder == "bridge"
     assert world.counters["bridge.failed"] == 0
+
+
+async def test_a_peer_does_not_hear_itself_come_back(world):
+    await world.run(world.usrp())
+    for number in range(10):
+        world.talk(voice(number))
+        await asyncio.sleep(0.02)
+    assert world.far.got()
+    await world.arrive(usrp(1))
+    assert world.counters["bridge.half_duplex"] == 1
+    assert not world.channel.log

@@ -147,11 +147,11 @@ async def test_control_recall_that_ignores_accepted_rows_loses_them(
 
 async def test_restart_after_half_of_it_decides_the_other_half(journal, undecided, monkeypatch):
     monkeypatch.setattr(acceptance, "CALM_AFTER", 60.0)
-    monkeypatch.setattr(reception, "PAUSE", 0.02)
+    monkeypatch.setattr(reception, "PAUSE", 0.2)
     async with Bench(journal, WireEnd()).running() as before:
         await storm(before)
         undecided()
-        await until(lambda: before.desk.figures().waiting < MANY)
+        await until(lambda: before.wire.events)
     decided = {row.key for row in await rows_of(journal, Kind.SIGNAL)}
     assert 0 < len(decided) < MANY + 1
     async with Bench(journal, WireEnd()).running() as bench:

@@ -26,7 +26,7 @@ from gateway.voice.rtp import BurstFlags, Packet, Token
 from gateway.voice.ticker import Ticker
 from tests.voice.rig import Channel
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.realtime]
 
 HERE = ip_address("127.0.0.1")
 LOCAL = (ip_network("127.0.0.0/8"),)
@@ -300,7 +300,6 @@ async def test_a_peer_that_falls_silent_loses_the_floor(world):
     assert len(world.sent) == 1
 
 
-@pytest.mark.realtime
 async def test_a_burst_is_sent_keyed_and_ended_once(world):
     await world.run(world.usrp())
     for number in range(10):

@@ -32,6 +32,7 @@ _LOUD = 3000
 _WINDOW = np.hanning(128)
 _HOP = 20
 _FINE = 2048
+_STEADY_HOPS = 2  # 2.5 ms
 _NEAR_HZ = 40.0
 _PITCHES_HZ = np.array(
     [
@@ -104,7 +105,7 @@ def measure() -> Iterator[dict[str, Any]]:
 
 
 def missing(heard: Samples) -> list[int]:
-    """Which of the word's 25 tones, no two of one pitch, never sound for 8 ms in what was heard.
+    """Which of the word's 25 tones, no two of one pitch, never sound for a while in what was heard.
 
     By pitch and not by likeness to what was said: a buffer may play speech a little quicker, by
     periods left out in the middle of a tone.
@@ -118,9 +119,11 @@ def missing(heard: Samples) -> list[int]:
     spectra = np.abs(np.fft.rfft(frames * _WINDOW, _FINE, axis=1))
     tops = spectra.argmax(axis=1)
     strong = spectra[np.arange(tops.size), tops] > _LOUD / 3 * _WINDOW.sum() / 2
-    pitches = tops[strong] * RATE_HZ / _FINE
-    nearest = np.abs(pitches[:, None] - _PITCHES_HZ[None, :]) <= _NEAR_HZ
-    return [int(number) for number in np.flatnonzero(~nearest.any(axis=0))]
+    pitches = np.where(strong, tops * RATE_HZ / _FINE, 0.0)
+    near = np.abs(pitches[:, None] - _PITCHES_HZ[None, :]) <= _NEAR_HZ
+    # Where one tone gives way to the next, every pitch between them passes for an instant.
+    steady = np.lib.stride_tricks.sliding_window_view(near, _STEADY_HOPS, axis=0).all(axis=2)
+    return [int(number) for number in np.flatnonzero(~steady.any(axis=0))]
 
 
 async def _overs(folder: Path) -> list[list[Samples]]:

@@ -2,8 +2,8 @@
 
 Uplinks: squelch machine, level, Opus, RTP, the voice connection. Downlinks: each packet read once,
 its age, then jitter buffer and Opus of every listener. A third process only reads what comes, for
-the delay; the same packets, made beforehand and sent at the same instants by the same connection,
-are the bare broker. Devices are stood in for: blocks of speech, spread over 20 ms as real ones are.
+the delay, once without the downlinks, which share two cores with everything else here; the same
+packets, made beforehand and sent at the same instants by the same connection, are the bare broker. Devices are stood in for: blocks of speech, spread over 20 ms as real ones are.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from gateway.voice.uplink import Begin, Block, Send, Uplink
 
 UPLINKS, DOWNLINKS = 60, 200
 SECONDS = float(os.environ.get("BAIYING_SECONDS", "60"))
-BARE_SECONDS = 20.0
+DELAY_SECONDS = 15.0
 _BEFORE, _AFTER = 2.0, 2.0  # all are connected; the last packets have come
 _CONFIGURATION = """\
 listener {port} 127.0.0.1
@@ -60,7 +60,8 @@ def measure() -> Iterator[dict[str, Any]]:
         )
         try:
             _wait_for(port)
-            bare = _run(port, BARE_SECONDS, ["watch", "bare"])["watch"]
+            bare = _run(port, DELAY_SECONDS, ["watch", "bare"])["watch"]
+            up = _run(port, DELAY_SECONDS, ["watch", "talk"])["watch"]
             found = _run(port, SECONDS, ["watch", "hear", "talk"])
         finally:
             broker.kill()
@@ -78,8 +79,9 @@ def measure() -> Iterator[dict[str, Any]]:
         "concealed_percent": round(heard["concealed"] / wanted * 100, 3),
         "target_lost": 0,
         "target_late_percent": 0.1,
-        "added_p50_ms": round(watched["p50_ms"] - bare["p50_ms"], 2),
-        "added_p99_ms": round(watched["p99_ms"] - bare["p99_ms"], 2),
+        "added_p50_ms": round(up["p50_ms"] - bare["p50_ms"], 2),
+        "added_p99_ms": round(up["p99_ms"] - bare["p99_ms"], 2),
+        "added_p99_beside_the_downlinks_ms": round(watched["p99_ms"] - bare["p99_ms"], 2),
         "target_added_p99_ms": 2.0,
         "floor": "the same packets, made beforehand",
         "floor_p50_ms": bare["p50_ms"],

@@ -257,7 +257,16 @@ class World:
         return self.channels.setdefault(name, Channel(name))
 
     async def endpoint(
-        self, name, *, radio=None, ptt=True, vox=None, squelch=None, speaks="police", hears=(), **options
+        self,
+        name,
+        *,
+        radio=None,
+        ptt=True,
+        vox=None,
+        squelch=None,
+        speaks="police",
+        hears=(),
+        **options,
     ):
         """A running endpoint as (endpoint, radio, lines); its microphone hears silence at first.
 

@@ -58,6 +58,11 @@ class Admission(Generic[W]):
         """How many wait that may page."""
         return len(self._urgent)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the next to be decided may page, and is of a source that was silent."""
+        return self._urgent.is_fresh
+
     def waiting(self, source: str) -> int:
         """How many of a source wait."""
         return self._urgent.waiting(source) + self._quiet.waiting(source)

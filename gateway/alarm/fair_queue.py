@@ -53,6 +53,13 @@ class FairQueue(Generic[T]):
         flow.items.append(item)
         self._length += 1
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the next item is of a source that was silent (rule 2)."""
+        while self._new and not self._flows[self._new[0]].items:
+            self._old.append(self._new.popleft())
+        return bool(self._new)
+
     def take(self) -> T | None:
         """The next item; None where nothing waits."""
         while ring := self._new or self._old:

@@ -8,8 +8,10 @@ Rules:
    is decided while `MAX_STORING` decisions are unanswered.
 4. What is refused, and what still waits at the end, hears that it is not stored.
 5. Where many wait, what drivers said is accepted before it is decided (`acceptance`). It keeps its place
-   among those that wait. While it is accepted by the dozen, there is a slice of decisions each `PAUSE`, with
-   one quiet signal at most: devices wait for an acknowledgement, and nobody for a trouble.
+   among those that wait. While it is accepted by the dozen, there is a slice of decisions each `PAUSE`:
+   all of what may page at sources that were silent, `AGAIN` of what more comes from others, and one
+   quiet signal at most. Devices wait for an acknowledgement, and nobody for a trouble; whom the
+   second press of a site calls, its first has called already.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ SLICE = 0.005
 """Seconds of decisions at a time: a quarter of a voice packet, a twentieth of a timer's 100 ms."""
 PAUSE = 0.02
 """Seconds between two slices then: what is decided in one is stored and said together, at half the price."""
+AGAIN = 3
+"""Of 3,000 panics at 600 sites 2,400 are such. Each costs a millisecond with all that it leads to: decided
+at once, they kept the last acknowledgement back for 6 s; so it takes 4, and their pages another 2."""
 MAX_STORING = 512
 """Decisions that the journal has not answered: about 50 ms of a busy disk."""
 
@@ -135,8 +140,13 @@ class Reception:
         now = self._clock.now()
         hurried = self.acceptance.is_dense(now)
         until = now.elapsed + SLICE
+        again = 0
         while self._may_decide():
             last = hurried and not self._admission.urgent
+            if hurried and not last and not self._admission.is_fresh:
+                again += 1
+                if again > AGAIN:
+                    break
             waiting = self._admission.take()
             if waiting is None:
                 break

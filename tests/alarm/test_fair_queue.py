@@ -45,6 +45,21 @@ def test_source_that_was_silent_goes_before_all_that_wait_for_another_turn():
     assert drain(queue)[:7] == ["b1", "c1", "d1", "e1", "f1", "a2", "z1"]
 
 
+def test_what_is_next_is_fresh_while_a_silent_source_has_its_first_turn():
+    queue: FairQueue[str] = FairQueue()
+    assert not queue.is_fresh
+    for item in ("a1", "b1", "a2"):
+        queue.put(item[0], item)
+    assert [(queue.is_fresh, queue.take()) for _ in range(3)] == [
+        (True, "a1"), (True, "b1"), (False, "a2"),
+    ]  # fmt: skip
+    queue.put("c", "c1")
+    queue.withdraw("c", lambda _: True)
+    queue.put("a", "a3")
+    assert not queue.is_fresh
+    assert queue.take() == "a3"
+
+
 def test_turn_that_a_new_source_interrupts_goes_on_where_it_was():
     queue: FairQueue[str] = FairQueue(3)
     for item in ("a1", "a2", "a3", "a4", "a5", "b1"):

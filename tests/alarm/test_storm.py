@@ -268,6 +268,35 @@ async def test_loop_gets_its_turn_after_each_slice(monkeypatch):
     assert seen == [1, 2, 3, 3, 3]
 
 
+async def test_while_devices_wait_for_acknowledgements_silent_sites_go_first_and_others_a_few_at_a_time(
+    monkeypatch,
+):
+    desk = Desk()
+    monkeypatch.setattr(desk.reception.acceptance, "is_dense", lambda _now: True)
+    monkeypatch.setattr(reception, "PAUSE", 0.005)
+    sites = [replace(SOUTH_BUTTON, site=f"site-{number}") for number in range(10)]
+    for again in range(2):
+        for number, source in enumerate(sites):
+            desk.admit(f"{number}-{again}", ALARM, replace(source, endpoint=f"e-{number}-{again}"))
+    desk.admit("trouble", source=NORTH_BUTTON)
+    slices = []
+    decide = desk.reception._work
+
+    def noted():
+        before = len(desk.decided)
+        decide()
+        slices.append(desk.decided[before:])
+
+    monkeypatch.setattr(desk.reception, "_work", noted)
+    desk.reception.open()
+    await until(lambda: "0-1" in desk.decided)
+    desk.admit("elsewhere", ALARM, replace(NORTH_BUTTON, site="elsewhere", endpoint="e"))
+    await until(lambda: len(desk.decided) == 22)
+    assert slices[0] == [*(f"{number}-0" for number in range(10)), "0-1", "1-1", "2-1"]
+    assert slices[1] == ["elsewhere", "3-1", "4-1", "5-1"]
+    assert slices[2:] == [["6-1", "7-1", "8-1"], ["9-1", "trouble"]]
+
+
 async def test_refused_signal_is_counted_and_hears_it_at_once(monkeypatch):
     monkeypatch.setattr(admission.Admission.__init__, "__defaults__", (2, 2))
     desk = Desk()

@@ -8,3 +8,5 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("realtime"):
             item.add_marker(pytest.mark.flaky(reruns=2))
+        elif item.get_closest_marker("system"):
+            item.add_marker(pytest.mark.flaky(reruns=1))

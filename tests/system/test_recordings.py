@@ -271,7 +271,7 @@ async def test_on_a_full_disk_recordings_give_way_and_presses_are_stored(scene):
     if not scene.mounted:
         pytest.skip("no file system can be mounted here")
     await scene.left.over(scene.said[:RATE_HZ])
-    await until(lambda: listed(scene.a))
+    await until(lambda: listed(scene.a), 10)
     since = time.monotonic()
     ballast = scene.disk / "ballast"
     status = os.statvfs(scene.disk)

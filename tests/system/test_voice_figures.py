@@ -43,7 +43,7 @@ async def scene(tmp_path_factory):
         more = f'metrics: {{listen: "127.0.0.1:{self.port}"}}\n'
         self.gateway = stage.configure("a", self.left.yaml() + self.right.yaml(), more=more)
         await self.gateway.start()
-        await asyncio.sleep(0.6)
+        await until(lambda: "the floor is controlled by a" in self.gateway.said(), 5)
         self.left.plug_in()
         self.right.plug_in()
         await asyncio.sleep(0.3)
@@ -52,6 +52,7 @@ async def scene(tmp_path_factory):
 
 
 async def test_status_shows_the_talker_while_it_talks_and_nobody_after(scene):
+    await until(lambda: not scene.right.keyed, 8)  # where it is tried again
     since = time.monotonic()
     over = asyncio.create_task(scene.left.over(scene.said))
     await scene.right.becomes(True, since=since)

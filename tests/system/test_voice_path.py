@@ -271,6 +271,7 @@ async def test_burst_goes_on_after_a_forged_newer_token_interrupted_it(scene):
         await asyncio.sleep(0.01)
     await talk
     await scene.right.becomes(False, since=opened + 3)
+    await scene.spare.becomes(False, since=opened + 3)
     assert likeness(scene.right.sound(opened + 2.2), scene.said) > WHOLE
     for radio in (scene.right, scene.spare):
         released = [at for at, on in radio.ptt if not on and at >= opened]

@@ -35,6 +35,9 @@ static struct range written[RANGES], lost[RANGES];
 static int written_count, lost_count;
 static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
 
+/* A commit and a checkpoint sync one file at a time from two threads; their copies must not mix. */
+static pthread_mutex_t copies = PTHREAD_MUTEX_INITIALIZER;
+
 static void add(struct range *table, int *count, const char *name, off64_t at, off64_t end) {
     if (*count == RANGES) {
         static const char why[] = "disk.c: more unsynced writes than its table holds\n";
@@ -142,7 +145,9 @@ static int sync_file(int fd, const char *function) {
     }
     int result = real(fd);
     note_sync(name, result == 0);
+    pthread_mutex_lock(&copies);
     if (result == 0) shadow(path, name);
+    pthread_mutex_unlock(&copies);
     note("sync", name, "0");
     return result;
 }

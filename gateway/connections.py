@@ -12,11 +12,12 @@ from gateway import __version__
 from gateway.errors import RemoteProtocolError
 from gateway.link.address import BrokerAddress, Tls, parse_listen, parse_url, read_password
 from gateway.link.broker import BrokerOptions, EmbeddedBroker
+from gateway.link.incoming import Incoming
 from gateway.link.media_link import MediaLink
 from gateway.link.messages import EndpointState, Status, decode
 from gateway.link.presence import Presence
 from gateway.link.roster import Roster
-from gateway.link.session import ControlLink, Incoming
+from gateway.link.session import ControlLink
 from gateway.link.topics import Topics
 from gateway.link.voice_link import VoiceLink
 from gateway.ops.clock import SystemClock

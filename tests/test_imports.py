@@ -18,6 +18,7 @@ PURE = {
     "gateway.voice.hearing": set(),
     "gateway.errors": set(),
     "gateway.control.protocol": set(),
+    "gateway.link.incoming": set(),
     "gateway.link.topics": set(),
     "gateway.link.messages": {"msgspec"},
     "gateway.link.roster": set(),

@@ -57,6 +57,7 @@ from gateway.alarm.sensing import Sensing
 from gateway.alarm.standby import Adopt
 from gateway.alarm.waiting import Said, Waiting
 from gateway.errors import RemoteProtocolError, StorageError
+from gateway.link.incoming import Incoming
 from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import Moment, timestamp
@@ -71,17 +72,6 @@ RECEIPTS_TOGETHER = 0.2
 TICKS = 16
 """Incidents whose time has come that are looked at before the loop gets its turn."""
 OwnedElsewhere = Callable[[Sequence[IncidentRecord]], Awaitable[frozenset[str]]]
-
-
-class Incoming(Protocol):
-    """A message off the wire."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def retain(self) -> bool: ...
 
 
 class Link(SendingLink, Protocol):

@@ -18,6 +18,7 @@ from gateway.alarm.journal_rows import Kind, Row, Stored
 from gateway.alarm.record import IncidentRecord
 from gateway.alarm.standby import Adopt, Standby, Standins
 from gateway.errors import RemoteProtocolError, StorageError
+from gateway.link.incoming import Incoming
 from gateway.link.messages import Action, AlarmEvent, IncidentState, Status, decode
 from gateway.link.topics import Topics
 from gateway.moment import Moment
@@ -35,17 +36,6 @@ RETAINED_PATIENCE = 0.5
 
 MAX_HEARD = 10_000
 """Incidents, and events, of others that are known; the oldest go."""
-
-
-class Incoming(Protocol):
-    """A message off the wire."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def retain(self) -> bool: ...
 
 
 class Link(Protocol):

@@ -20,6 +20,7 @@ from typing import Protocol
 from gateway.alarm.presence import Attendance, Presences
 from gateway.alarm.supervision import Name, Part
 from gateway.errors import RemoteProtocolError
+from gateway.link.incoming import Incoming
 from gateway.link.messages import Alive, Message, Ping, Presence, Status, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import Moment, timestamp
@@ -33,17 +34,6 @@ ANSWER_PAUSE = 0.3
 
 KEPT_WITHIN = 2.0
 """Seconds after a connect or a subscription in which the broker sends what it keeps."""
-
-
-class Incoming(Protocol):
-    """A message off the wire."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def retain(self) -> bool: ...
 
 
 class Link(Protocol):

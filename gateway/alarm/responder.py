@@ -31,6 +31,7 @@ from gateway.alarm.inbox import (
 )
 from gateway.alarm.journal_rows import Kind, Row, Stored
 from gateway.errors import LinkError, RemoteProtocolError, StorageError
+from gateway.link.incoming import Incoming
 from gateway.link.messages import Action, ActionName, IncidentState, Page, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import timestamp
@@ -49,17 +50,6 @@ ANSWER_PATIENCE = 10.0
 
 
 NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})
-
-
-class Incoming(Protocol):
-    """A message off the wire."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def retain(self) -> bool: ...
 
 
 class Link(Protocol):

@@ -19,7 +19,6 @@ import logging
 import random
 from asyncio import Future, get_running_loop
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import mqtt5
@@ -28,6 +27,7 @@ from gateway.errors import LinkError
 from gateway.link.address import BrokerAddress
 from gateway.link.connection import Connection, Publication
 from gateway.link.dial import Profile
+from gateway.link.incoming import Incoming
 from gateway.link.keeper import Keeper
 from gateway.link.presence import Presence, State
 from gateway.link.retained import Retained, Value
@@ -40,20 +40,6 @@ _LOGGER = logging.getLogger(__name__)
 
 _RETAINED_IN_FLIGHT = 16
 _BULK_IN_FLIGHT = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One message off the wire.
-
-    ``retain`` is the publisher's own flag or the broker's echo of a stored message. ``properties``
-    are its MQTT 5 user properties; an MQTT 3.1.1 client sends none.
-    """
-
-    topic: str
-    payload: bytes
-    retain: bool
-    properties: tuple[tuple[str, str], ...] = ()
 
 
 Handler = Callable[[Incoming], None]

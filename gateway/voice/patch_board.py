@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.errors import RemoteProtocolError, StorageError
+from gateway.link.incoming import Incoming
 from gateway.link.messages import PatchMembers, PatchState, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import Moment, parse_timestamp, timestamp
@@ -45,15 +46,6 @@ class PatchMemory(Protocol):
 
     async def ended(self, patch: str, body: bytes) -> None:
         """Return once it is on disk; raises StorageError."""
-
-
-class Incoming(Protocol):
-    """A message off the wire."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
 
 
 class Control(Protocol):

@@ -18,6 +18,7 @@ from functools import partial
 from math import ceil
 
 from gateway.errors import RemoteProtocolError
+from gateway.link.incoming import Incoming
 from gateway.moment import timestamp
 from gateway.voice import floor_wire as wire
 from gateway.voice.causes import Deny
@@ -31,7 +32,6 @@ from gateway.voice.participant_actions import Action as MemberAction
 from gateway.voice.participant_actions import Outcome, Refused, Send
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.talkgroup_ports import (
-    Incoming,
     Member,
     Surroundings,
     TalkgroupNow,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from gateway.link.incoming import Incoming
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
 from gateway.voice.age import Ages
@@ -90,15 +91,6 @@ class FloorObserver(Protocol):
 
         For ``immediate`` and ``queued`` that is the access time (TS 22.179 6.15, KPI 1).
         """
-
-
-class Incoming(Protocol):
-    """One message of the control connection (`gateway.link.session.Incoming`)."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
 
 
 class ControlSide(Protocol):

@@ -16,8 +16,9 @@ import pytest
 from gateway.errors import BrokerError, LinkError
 from gateway.link.address import BrokerAddress, Tls
 from gateway.link.broker import BrokerOptions, EmbeddedBroker, is_loopback
+from gateway.link.incoming import Incoming
 from gateway.link.presence import Presence
-from gateway.link.session import ControlLink, Incoming
+from gateway.link.session import ControlLink
 
 pytestmark = pytest.mark.system
 

@@ -7,9 +7,10 @@ import pytest
 
 from gateway.errors import LinkError
 from gateway.link.dial import Profile
+from gateway.link.incoming import Incoming
 from gateway.link.media_link import MediaLink
 from gateway.link.presence import Presence
-from gateway.link.session import ControlLink, Incoming
+from gateway.link.session import ControlLink
 from gateway.ops.counters import Counters
 
 PRESENCE = Presence(

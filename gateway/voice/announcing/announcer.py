@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.errors import RemoteProtocolError
+from gateway.link.incoming import Incoming
 from gateway.link.messages import Announced, IncidentState, Page, decode, encode
 from gateway.link.topics import Topics
 from gateway.moment import parse_timestamp, timestamp
@@ -88,17 +89,6 @@ class Control(Protocol):
     def post(
         self, topic: str, payload: bytes, /, *, expiry: int | None = None
     ) -> asyncio.Future[None]: ...
-
-
-class Incoming(Protocol):
-    """A message off the wire."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def retain(self) -> bool: ...
 
 
 @dataclass(slots=True)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.errors import DriverIOError
 from gateway.ops.counters import Counters
 from gateway.ports import BLOCK
 from gateway.voice.downlink import Downlink, Heard
 from gateway.voice.dsp import Samples
+from gateway.voice.playing import PlayingStream
 from gateway.voice.playout import Playout
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
@@ -164,32 +163,17 @@ _NAMED_WITHIN = 0.1
 """Seconds after a first packet by which the floor's state has come, on a connection of its own."""
 
 
-class _Recording:
+class _Recording(PlayingStream):
     """An `AudioStream` that keeps real time: pauses become silence, and speech stays in one piece."""
 
     def __init__(self, rate_hz: int, write: Callable[[bytes], None]) -> None:
-        self._rate_hz = rate_hz
+        super().__init__("listen", rate_hz)
         self._write = write
         self._silence = np.zeros(rate_hz // 50, np.int16).tobytes()
         self._began = time.monotonic()
         self._blocks = 0
 
-    @property
-    def rate_hz(self) -> int:
-        return self._rate_hz
-
-    @property
-    def playback_delay(self) -> float:
-        return 0.0
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        return {}
-
-    async def read(self) -> NDArray[np.int16]:
-        raise DriverIOError("listen", "captures nothing", transient=False)
-
-    def write(self, block: NDArray[np.int16]) -> None:
+    def write(self, block: Samples) -> None:
         if self._missing() > _PAUSE_BLOCKS:
             self.fill()
         self._write(block.astype("<i2").tobytes())

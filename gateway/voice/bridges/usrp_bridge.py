@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.errors import DriverIOError, RemoteProtocolError
+from gateway.errors import RemoteProtocolError
 from gateway.ops.counters import Counters
 from gateway.voice.bridges import udp
 from gateway.voice.bridges.inflow import Say
@@ -17,6 +16,7 @@ from gateway.voice.bridges.speaker import Floor, Speaker
 from gateway.voice.bridges.usrp import RATE_HZ, SAMPLES, Kind, UsrpPacket
 from gateway.voice.downlink import Downlink, Heard
 from gateway.voice.dsp import Samples
+from gateway.voice.playing import PlayingStream
 from gateway.voice.playout import Playout
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.sender import Sender
@@ -185,26 +185,12 @@ class _Incoming:
         """Nothing is kept between bursts."""
 
 
-class _Frames:
+class _Frames(PlayingStream):
     """An `AudioStream` whose loudspeaker is the peer."""
 
     def __init__(self, write: Callable[[Samples], None]) -> None:
+        super().__init__("usrp", RATE_HZ)
         self._write = write
 
-    @property
-    def rate_hz(self) -> int:
-        return RATE_HZ
-
-    @property
-    def playback_delay(self) -> float:
-        return 0.0
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        return {}
-
-    async def read(self) -> NDArray[np.int16]:
-        raise DriverIOError("usrp", "captures nothing", transient=False)
-
-    def write(self, block: NDArray[np.int16]) -> None:
+    def write(self, block: Samples) -> None:
         self._write(block)

@@ -26,7 +26,6 @@ HELP = {
     "voice.mouth_to_ear": "TS 22.179 KPI 3: from a word to its sound here; clocks of both ends",
     "voice.late_entry": "TS 22.179 KPI 4a: from coming to a talkgroup in a burst to its sound",
     "loop.lag": "How late the event loop's own timer was",
-    "alarm.stored": "From a signal to its place on disk",
 }
 
 

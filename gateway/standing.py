@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from gateway.control.server import Handler, Session
 from gateway.endpoint_states import EndpointStates
@@ -14,9 +14,10 @@ from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 from gateway.ops.measures import Measures
+from gateway.voice.participant_actions import OutcomeKind
 from gateway.voice.talkgroups import TalkgroupNow
 
-OUTCOMES = ("immediate", "queued", "denied", "failed", "abandoned")
+OUTCOMES: tuple[str, ...] = get_args(OutcomeKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from gateway.errors import BaiyingError
-
 _LOGGER = logging.getLogger(__name__)
 
 PATIENCE = 5.0
@@ -49,8 +47,6 @@ class MetricsServer:
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
-        except BaiyingError as error:
-            _LOGGER.warning("metrics: %s", error)
         finally:
             self._callers -= 1
             writer.close()

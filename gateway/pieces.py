@@ -32,7 +32,7 @@ from gateway.voice.bridges.options import (
     UdpAddress,
     UsrpOptions,
 )
-from gateway.voice.endpoint import EndpointOptions, TalkgroupFacts
+from gateway.voice.endpoint_ports import EndpointOptions, TalkgroupFacts
 from gateway.voice.keyer_client import KeyedEndpoint
 from gateway.voice.processing.agc import AgcOptions
 from gateway.voice.processing.chain import ProcessingOptions

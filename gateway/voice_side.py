@@ -7,14 +7,11 @@ import contextlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Protocol
-
-import numpy as np
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from gateway import pieces, squelches
-from gateway.control.protocol import AUDIO
-from gateway.control.server import Handler, RequestError, Session, WrongCall
+from gateway.control.server import Handler, WrongCall
 from gateway.errors import DriverUnavailable, StorageError
 from gateway.link.messages import IncidentState, Page
 from gateway.link.roster import Roster
@@ -22,6 +19,7 @@ from gateway.link.voice_link import VoiceLink
 from gateway.moment import parse_timestamp
 from gateway.ops.measures import Measures
 from gateway.requests.patches import PatchRequests
+from gateway.requests.voice import VoiceRequests
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
 from gateway.shared import Shared
@@ -29,15 +27,12 @@ from gateway.voice.announcing.announcer import Announcer
 from gateway.voice.announcing.covert import Ear
 from gateway.voice.announcing.stock import Stock
 from gateway.voice.bridges.bridges import Bridges
-from gateway.voice.console import ConsoleListen, ConsoleTalk
-from gateway.voice.downlink import Heard
-from gateway.voice.dsp import Samples
-from gateway.voice.endpoint import Endpoint, TalkgroupFacts
+from gateway.voice.endpoint import Endpoint
+from gateway.voice.endpoint_ports import TalkgroupFacts
 from gateway.voice.hand_patches import OwnEndpoint
 from gateway.voice.hearing import Hearing
 from gateway.voice.hot_mic import LONGEST, Microphones
 from gateway.voice.keyer_client import Keyer
-from gateway.voice.opus import RATES_HZ
 from gateway.voice.participant_actions import OutcomeKind
 from gateway.voice.patch import Patch, tuning
 from gateway.voice.patch_board import PatchBoard, PatchMemory
@@ -52,9 +47,6 @@ _LOGGER = logging.getLogger(__name__)
 
 _BUSY_LOOK = 0.1
 """Seconds between looks whether a burst that a reload waits for has ended."""
-
-_LISTEN_BACKLOG_BYTES = 1_000_000
-"""Half a minute of audio; a `listen` that takes no more is ended."""
 
 
 class Memory(TermStore, Protocol):
@@ -254,7 +246,7 @@ class VoiceSide:
             self._speaks,
             self._joined,
         )
-        requests = RecordingRequests(
+        recordings = RecordingRequests(
             self._shared.gateway,
             self._recorder,
             pieces.recordings_of(self._settings),
@@ -262,13 +254,17 @@ class VoiceSide:
             self._known,
             self._listener,
         )
-        return {
-            "talk": self._talk,
-            "listen": self._listen,
-            "announcements": self._announcements,
-            **requests.handlers(),
-            **patches.handlers(),
-        }
+        voice = VoiceRequests(
+            self._shared.gateway,
+            self._shared.topics,
+            self._known,
+            self._floor,
+            self._facts_of,
+            lambda: self._announcer.facts,
+            self._ticker,
+            self._shared.counters,
+        )
+        return {**voice.handlers(), **recordings.handlers(), **patches.handlers()}
 
     def talkgroups(self) -> tuple[TalkgroupNow, ...]:
         """Each talkgroup as it is now."""
@@ -418,59 +414,6 @@ class VoiceSide:
     def _facts_of(self, talkgroup: str) -> TalkgroupFacts:
         return pieces.talkgroup_facts_of(self._settings, talkgroup)
 
-    # The command line
-
-    async def _talk(self, request: dict[str, Any], session: Session) -> dict[str, Any]:
-        talkgroup, rate_hz = self._asked(request)
-        name = f"cli-{session.pid}"
-        talk = ConsoleTalk(name, rate_hz, self._facts_of(talkgroup).bitrate_bps)
-        floor = self._floors.get(talkgroup)
-        floor.join(talk, speaks=True)
-        try:
-            spoken = await talk.speak(
-                floor,
-                _blocks(session, rate_hz),
-                priority=int(request.get("priority", 100)),
-                emergency=bool(request.get("emergency")),
-                said=lambda event: session.send_event({**event, "talkgroup": talkgroup}),
-            )
-        finally:
-            floor.leave(name)
-        return {
-            "outcome": spoken.outcome,
-            "text": spoken.text,
-            "spoken_s": round(spoken.seconds, 3),
-            "talker": f"{self._settings.gateway}/{name}",
-        }
-
-    async def _listen(self, request: dict[str, Any], session: Session) -> dict[str, Any]:
-        talkgroup, rate_hz = self._asked(request)
-        seconds = request.get("seconds")
-        name = f"cli-{session.pid}"
-        about = self._facts_of(talkgroup)
-        floor = self._floors.get(talkgroup)
-        listen = ConsoleListen(
-            name,
-            Heard(talkgroup, about.tot, about.hang_time),
-            rate_hz,
-            self._ticker,
-            self._shared.counters,
-            audio=session.send_audio,
-            said=session.send_event,
-            has_floor=lambda: floor.talker,
-        )
-        floor.join(listen, speaks=False)
-        session.send_event({"event": "listening", "talkgroup": talkgroup})
-        try:
-            async with asyncio.timeout(seconds if isinstance(seconds, int | float) else None):
-                await _gone(session)
-        except TimeoutError:
-            pass
-        finally:
-            floor.leave(name)
-            listen.close()
-        return {"talkgroup": talkgroup}
-
     def _listener(self, name: str, talkgroup: str) -> Endpoint:
         """An endpoint that may be played something that nobody else hears."""
         if name not in self._endpoints:
@@ -503,36 +446,6 @@ class VoiceSide:
             if endpoint.facts.talkgroup == talkgroup
         )
 
-    async def _announcements(self, _request: dict[str, Any], _: Session) -> dict[str, Any]:
-        facts = self._announcer.facts
-        counts = self._shared.counters.snapshot()
-        return {
-            "wanted": facts.wanted,
-            "ready": facts.ready,
-            "fault": facts.fault,
-            "counts": {
-                name.removeprefix("announce."): count
-                for name, count in counts.items()
-                if name.startswith("announce.")
-            },
-        }
-
-    def _asked(self, request: dict[str, Any]) -> tuple[str, int]:
-        talkgroup, rate_hz = request.get("talkgroup"), request.get("rate_hz")
-        if (
-            not isinstance(talkgroup, str)
-            or self._shared.topics.levels(self._shared.topics.voice(talkgroup, "x")) is None
-        ):
-            raise WrongCall(f"{talkgroup!r} is no talkgroup's name")
-        known = self._known()
-        if talkgroup not in known:
-            raise WrongCall(
-                f"this gateway knows no talkgroup {talkgroup}; it has {', '.join(sorted(known)) or 'none'}"
-            )
-        if not isinstance(rate_hz, int) or rate_hz not in RATES_HZ:
-            raise WrongCall(f"a rate of {rate_hz!r} Hz is none of {RATES_HZ}")
-        return talkgroup, rate_hz
-
 
 class _Outcomes:
     """KPI 1 of TS 22.179: how long those who got the floor waited for it."""
@@ -543,26 +456,3 @@ class _Outcomes:
     def outcome(self, talkgroup: str, kind: OutcomeKind, seconds: float) -> None:
         if kind in ("immediate", "queued"):
             self._measures.observe("floor.access", talkgroup, seconds)
-
-
-async def _blocks(session: Session, rate_hz: int) -> AsyncIterator[Samples]:
-    """The client's audio, block by block; what is cut short is filled with silence."""
-    length = rate_hz // 50
-    while (frame := await session.receive()) is not None:
-        if frame.kind == AUDIO:
-            samples = np.frombuffer(frame.body[: len(frame.body) // 2 * 2], "<i2")
-            block = np.zeros(length, np.int16)
-            block[: samples.size] = samples[:length]
-            yield block
-
-
-async def _gone(session: Session) -> None:
-    """Returns once the client has closed, or takes no more."""
-    closing = asyncio.ensure_future(session.receive())
-    try:
-        while not closing.done():
-            await asyncio.wait({closing}, timeout=1)
-            if session.backlog_bytes > _LISTEN_BACKLOG_BYTES:
-                raise RequestError("the listener takes no more audio")
-    finally:
-        closing.cancel()

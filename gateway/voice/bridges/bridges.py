@@ -14,7 +14,7 @@ from gateway.voice.bridges.rtp_bridge import RtpBridge
 from gateway.voice.bridges.speaker import Floor
 from gateway.voice.bridges.usrp_bridge import UsrpBridge
 from gateway.voice.downlink import Heard
-from gateway.voice.endpoint import TalkgroupFacts
+from gateway.voice.endpoint_ports import TalkgroupFacts
 from gateway.voice.ticker import Ticker
 
 _LOGGER = logging.getLogger(__name__)

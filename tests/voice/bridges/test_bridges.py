@@ -20,7 +20,7 @@ from gateway.voice.bridges.options import (
     UdpAddress,
     UsrpOptions,
 )
-from gateway.voice.endpoint import TalkgroupFacts
+from gateway.voice.endpoint_ports import TalkgroupFacts
 from gateway.voice.opus import Encoder
 from gateway.voice.rtp import BurstFlags, Packet, Token
 from gateway.voice.ticker import Ticker

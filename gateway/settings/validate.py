@@ -73,7 +73,7 @@ def validate(tree: Mapping, catalogue: DriverCatalogue) -> Validated:
         try:
             settings = settings_of(value, catalogue)
         except ValidationError as error:
-            errors = error.errors(include_url=False, include_input=False)
+            errors = _causes(error.errors(include_url=False, include_input=False))
         else:
             return Validated(settings, tuple(problems), frozenset(damaged))
         # Later faults first, so that leaving out a list's item does not move another.
@@ -98,6 +98,18 @@ def settings_of(value: dict[str, Any], catalogue: DriverCatalogue) -> Settings:
     return Settings.model_validate_json(
         to_json(value), context={"drivers": catalogue}, by_alias=True, by_name=False
     )
+
+
+def _causes(errors: list[Any]) -> list[Any]:
+    """Without lists that are too short only because what is in them is wrong: that is said already."""
+    locs = [detail["loc"] for detail in errors]
+
+    def follows(detail: Any) -> bool:
+        loc = detail["loc"]
+        inside = any(len(one) > len(loc) and one[: len(loc)] == loc for one in locs)
+        return detail["type"] == "too_short" and inside
+
+    return [detail for detail in errors if not follows(detail)]
 
 
 def place_of(tree: Node, loc: Loc) -> Place:

@@ -174,6 +174,13 @@ def test_a_damaged_section_does_not_make_its_names_unknown(bench, contract):
     )
 
 
+def test_a_list_is_not_too_short_as_well_because_its_only_item_is_wrong(bench):
+    text = HEAD + "plans: {p: {levels: [{name: x, hot_mic_s: -1}]}}"
+    told = [line for line in bench.lines(text) if not line.startswith("warning:")]
+    assert len(told) == 1, told
+    assert "plans.p.levels[0].hot_mic_s: must be at least 0" in told[0]
+
+
 def test_a_misspelt_section_is_one_mistake(bench, contract):
     errors = bench.errors(contract.replace("\ngroups:", "\ngruops:"))
     assert [error.split(": ", 1)[1] for error in errors] == [

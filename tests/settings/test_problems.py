@@ -175,7 +175,11 @@ def test_a_damaged_section_does_not_make_its_names_unknown(bench, contract):
 
 
 def test_a_list_is_not_too_short_as_well_because_its_only_item_is_wrong(bench):
-    text = HEAD + "plans: {p: {levels: [{name: x, hot_mic_s: -1}]}}"
+    text = (
+        HEAD
+        + "talkgroups: {t: {}}\ngroups: {g: {name: G, party: police, talkgroup: t}}\n"
+        + "plans: {p: {levels: [{name: x, page: [g], hot_mic_s: -1}]}}"
+    )
     told = [line for line in bench.lines(text) if not line.startswith("warning:")]
     assert len(told) == 1, told
     assert "plans.p.levels[0].hot_mic_s: must be at least 0" in told[0]

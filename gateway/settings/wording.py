@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.settings.document import Node, Scalar, kind_of, plain
+from gateway.settings.document import Mapping, Node, Scalar, kind_of, plain
 
 NAME_RULE = "a name has small letters, digits and hyphens, 1 to 64 of them, no hyphen first"
 
@@ -88,7 +88,7 @@ def in_words(error: dict[str, Any], node: Node, known_keys: Iterable[str]) -> tu
     if kind in UNKNOWN_KEY:
         return "unknown key", suggestion_or_list(last, known_keys)
     if kind in MISSING:
-        return "required key is missing", ""
+        return "required key is missing", _misspelt(last, node)
     if kind in WRONG_TYPE:
         return _wrong_type(WRONG_TYPE[kind], node)
     if kind in ("literal_error", "enum"):
@@ -119,6 +119,14 @@ def in_words(error: dict[str, Any], node: Node, known_keys: Iterable[str]) -> tu
         what, _, hint = str(context["error"]).partition("; ")
         return what, hint
     return error["msg"][:1].lower() + error["msg"][1:], ""
+
+
+def _misspelt(missing: str, node: Node) -> str:
+    """A mapping without its driver has options that nobody knows; one of them may be meant for it."""
+    if missing != "driver" or not isinstance(node, Mapping):
+        return ""
+    given = closest(missing, node.entries)
+    return f"is {given} meant for driver?" if given else ""
 
 
 def _wrong_type(wanted: str, node: Node) -> tuple[str, str]:

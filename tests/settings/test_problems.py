@@ -185,6 +185,11 @@ def test_a_list_is_not_too_short_as_well_because_its_only_item_is_wrong(bench):
     assert "plans.p.levels[0].hot_mic_s: must be at least 0" in told[0]
 
 
+def test_a_misspelt_driver_is_pointed_at(bench, contract):
+    (error,) = bench.errors(contract.replace("squelch: {driver: vox", "squelch: {drivr: vox"))
+    assert error.endswith("squelch.driver: required key is missing; is drivr meant for driver?")
+
+
 def test_a_misspelt_section_is_one_mistake(bench, contract):
     errors = bench.errors(contract.replace("\ngroups:", "\ngruops:"))
     assert [error.split(": ", 1)[1] for error in errors] == [

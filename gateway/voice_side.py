@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from gateway import pieces, squelches
-from gateway.control.server import Handler, WrongCall
-from gateway.errors import DriverUnavailable, StorageError
+from gateway import pieces
+from gateway.control.server import Handler
+from gateway.endpoints import Endpoints
+from gateway.errors import StorageError
 from gateway.link.messages import IncidentState, Page
 from gateway.link.roster import Roster
 from gateway.link.voice_link import VoiceLink
@@ -20,33 +20,26 @@ from gateway.moment import parse_timestamp
 from gateway.ops.measures import Measures
 from gateway.requests.patches import PatchRequests
 from gateway.requests.voice import VoiceRequests
-from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.settings.model import Settings
 from gateway.shared import Shared
 from gateway.voice.announcing.announcer import Announcer
 from gateway.voice.announcing.covert import Ear
 from gateway.voice.announcing.stock import Stock
 from gateway.voice.bridges.bridges import Bridges
-from gateway.voice.endpoint import Endpoint
 from gateway.voice.endpoint_ports import TalkgroupFacts
 from gateway.voice.hand_patches import OwnEndpoint
-from gateway.voice.hearing import Hearing
 from gateway.voice.hot_mic import LONGEST, Microphones
 from gateway.voice.keyer_client import Keyer
 from gateway.voice.participant_actions import OutcomeKind
-from gateway.voice.patch import Patch, tuning
+from gateway.voice.patch import Patch
 from gateway.voice.patch_board import PatchBoard, PatchMemory
 from gateway.voice.recording.recorder import Recorder
 from gateway.voice.recording.requests import RecordingRequests
-from gateway.voice.recording.tap import TappedDevice
 from gateway.voice.talkgroup import Talkgroup
 from gateway.voice.talkgroups import TalkgroupNow, Talkgroups, TermStore
 from gateway.voice.ticker import Ticker
 
 _LOGGER = logging.getLogger(__name__)
-
-_BUSY_LOOK = 0.1
-"""Seconds between looks whether a burst that a reload waits for has ended."""
 
 
 class Memory(TermStore, Protocol):
@@ -72,15 +65,9 @@ class VoiceSide:
         self._voice_link = voice_link
         self._roster = roster
         self._memory = memory
-        self.frames: Counter[tuple[str, str]] = Counter()
-        """What was played, by talkgroup and kind (`gateway.voice.hearing`)."""
         self._ticker = Ticker(shared.counters)
         self._keyer = Keyer(shared.data_dir / "keyer.lock", shared.counters)
         self._talkgroups: Talkgroups | None = None
-        self._endpoints: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
-        self._applied: dict[str, EndpointSettings] = {}
-        """Endpoints as they run: a change waits for the end of a burst."""
-        self._pending: dict[str, asyncio.Task[None]] = {}
         self._patches: dict[str, Patch] = {}
         self._microphones: dict[str, Microphones] = {}
         self._recorder = Recorder(
@@ -92,6 +79,16 @@ class VoiceSide:
             secrets.randbits,
             lambda fault: shared.control.announce_recording(records=fault is None),
         )
+        self._endpoints = Endpoints(
+            shared,
+            self._keyer,
+            self._recorder,
+            self._ticker,
+            self._floor,
+            self._facts_of,
+            self._claims,
+            self._microphones.values,
+        )
         self._board = PatchBoard(
             shared.gateway,
             shared.topics,
@@ -100,7 +97,7 @@ class VoiceSide:
             shared.clock,
             shared.new_id,
             shared.counters,
-            self._retune,
+            self._endpoints.retune,
         )
         self._announcer = Announcer(
             shared.gateway,
@@ -140,12 +137,9 @@ class VoiceSide:
         group.create_task(self._recorder.run(), name="recordings")
         await self._configure_announcer()
         group.create_task(self._announcer.run(), name="announcer")
-        self._applied = dict(self._settings.endpoints)
         await self._board.start()
-        self._configure_keyer()
         group.create_task(self._keyer.run(), name="keyer")
-        for name, endpoint in self._settings.endpoints.items():
-            self._start_endpoint(group, name, endpoint)
+        self._endpoints.start(group, self._settings.endpoints)
         await self._bridges.configure(group, pieces.bridges_of(self._settings))
 
     async def _terms(self) -> Mapping[str, int]:
@@ -159,8 +153,7 @@ class VoiceSide:
 
     async def settled(self) -> None:
         """Returns once every endpoint and the keyer are up or reported as faulted."""
-        for endpoint, _ in list(self._endpoints.values()):
-            await endpoint.ready.wait()
+        await self._endpoints.settled()
         await self._keyer.ready()
 
     async def stop(self) -> None:
@@ -168,8 +161,7 @@ class VoiceSide:
         self._announcer.close()
         self._board.close()
         await self._bridges.close()
-        for name in list(self._endpoints):
-            await self._stop_endpoint(name)
+        await self._endpoints.stop()
         await self._recorder.close()
         self._floors.close()
 
@@ -180,20 +172,7 @@ class VoiceSide:
         self._recorder.configure(pieces.recorder_options_of(settings))
         await self._configure_announcer()
         await self._bridges.configure(group, pieces.bridges_of(settings))
-        for name in self._applied.keys() | settings.endpoints.keys():
-            waiting = self._pending.pop(name, None)
-            if waiting is not None:
-                waiting.cancel()
-            if self._applied.get(name) != settings.endpoints.get(name):
-                self._pending[name] = group.create_task(
-                    self._change(group, name), name=f"endpoint[{name}].change"
-                )
-        for endpoint, _ in self._endpoints.values():
-            endpoint.refresh()
-        # What is quiet changes now, so that a reload that is done has been seen to be done.
-        quiet = [task for name, task in self._pending.items() if not self._is_busy(name)]
-        if quiet:
-            await asyncio.wait(quiet)
+        await self._endpoints.reload(group, settings.endpoints)
 
     def roster_changed(self) -> None:
         if self._talkgroups is not None:
@@ -216,7 +195,7 @@ class VoiceSide:
             changed = self._patches.get(state.id) != patch
             self._patches[state.id] = patch
         if self._heat(state) or changed:
-            self._retune()
+            self._endpoints.retune()
         self._announcer.incident(state)
 
     def _heat(self, state: IncidentState) -> bool:
@@ -244,7 +223,7 @@ class VoiceSide:
             self._board,
             lambda: self._settings.talkgroups,
             self._speaks,
-            self._joined,
+            self._endpoints.joined,
         )
         recordings = RecordingRequests(
             self._shared.gateway,
@@ -252,7 +231,7 @@ class VoiceSide:
             pieces.recordings_of(self._settings),
             self._floor,
             self._known,
-            self._listener,
+            self._endpoints.listener,
         )
         voice = VoiceRequests(
             self._shared.gateway,
@@ -266,9 +245,18 @@ class VoiceSide:
         )
         return {**voice.handlers(), **recordings.handlers(), **patches.handlers()}
 
+    @property
+    def frames(self) -> Counter[tuple[str, str]]:
+        """What was played, by talkgroup and kind (`gateway.voice.hearing`)."""
+        return self._endpoints.frames
+
     def talkgroups(self) -> tuple[TalkgroupNow, ...]:
         """Each talkgroup as it is now."""
         return self._floors.now()
+
+    def _claims(self, own: Iterable[OwnEndpoint]) -> list[Patch]:
+        """What incidents and people have joined."""
+        return [*self._patches.values(), *self._board.claims(own)]
 
     @property
     def _floors(self) -> Talkgroups:
@@ -289,16 +277,12 @@ class VoiceSide:
     def listens_on(self, group: str, talkgroup: str) -> bool:
         endpoints = pieces.group_endpoints(self._settings, frozenset({group})).get(group, ())
         return any(
-            self._endpoints[name][0].facts.talkgroup == talkgroup
+            name in self._endpoints and self._endpoints.speaks_on(name) == talkgroup
             for name in endpoints
-            if name in self._endpoints
         )
 
     def ears(self, talkgroup: str) -> Iterator[Ear]:
-        for name, (endpoint, _) in self._endpoints.items():
-            if talkgroup in (endpoint.facts.talkgroup, *endpoint.facts.hears):
-                settings = self._applied[name]
-                yield Ear(name, settings.site, settings.kind)
+        yield from self._endpoints.ears(talkgroup)
         for gateway in self._roster.gateways_of(talkgroup) - {self._shared.gateway}:
             for state in self._roster.endpoints_of(gateway):
                 if talkgroup in (state.talkgroup, *state.hears):
@@ -309,121 +293,8 @@ class VoiceSide:
         options = await asyncio.to_thread(pieces.announcer_options_of, self._settings)
         self._announcer.configure(options)
 
-    # Endpoints
-
-    def _configure_keyer(self) -> None:
-        self._keyer.configure(pieces.keyed_endpoints_of(self._applied))
-
-    def _start_endpoint(
-        self, group: asyncio.TaskGroup, name: str, settings: EndpointSettings
-    ) -> None:
-        states = self._shared.states
-        if settings.audio is None:
-            states.tuned(name, None, ())
-            states.lines(name, ptt=False, squelch_open=False)
-            states.fault(name, "audio", None)
-            return
-        try:
-            device = self._shared.drivers.driver("audio", settings.audio.driver)
-            squelch = squelches.squelch(name, settings, self._shared.drivers)
-        except DriverUnavailable as error:
-            if settings.audio.required:
-                raise
-            _LOGGER.error("endpoint[%s]: left out: %s", name, error)
-            states.fault(name, "audio", error.what)
-            return
-        options = pieces.endpoint_options_of(name, settings)
-        opened = device(name, settings.audio.options)
-        if (ring := self._recorder.ring(name)) is not None:
-            opened = TappedDevice(opened, ring)
-        endpoint = Endpoint(
-            options,
-            opened,
-            line=self._keyer.line(name) if pieces.has_line(settings) else None,
-            squelch=squelch,
-            senses=[self._keyer.line(line) for line in squelches.senses(name, settings)],
-            floor=self._floors.get,
-            talkgroup_facts=self._facts_of,
-            ticker=self._ticker,
-            counters=self._shared.counters,
-            changed=lambda: self._show(name),
-            hearing=Hearing(self._shared.measures, self.frames),
-        )
-        task = group.create_task(endpoint.run(), name=f"endpoint[{name}]")
-        self._endpoints[name] = endpoint, task
-        self._tune(name)
-
-    async def _stop_endpoint(self, name: str) -> None:
-        if name in self._endpoints:
-            _, task = self._endpoints[name]
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            del self._endpoints[name]
-
-    async def _change(self, group: asyncio.TaskGroup, name: str) -> None:
-        """Bring one endpoint to what the settings say, once it is quiet."""
-        while self._is_busy(name):  # noqa: ASYNC110 - rare, and nothing waits for it
-            await asyncio.sleep(_BUSY_LOOK)
-        old, new = self._applied.get(name), self._settings.endpoints.get(name)
-        if old is not None and new is not None and pieces.same_devices(old, new):
-            self._applied[name] = new
-            self._tune(name)
-        else:
-            await self._stop_endpoint(name)
-            self._applied.pop(name, None)
-            if new is not None:
-                self._applied[name] = new
-            self._configure_keyer()
-            if new is not None:
-                self._start_endpoint(group, name, new)
-        self._pending.pop(name, None)
-
-    def _is_busy(self, name: str) -> bool:
-        return name in self._endpoints and self._endpoints[name][0].busy
-
-    def _tune(self, name: str) -> None:
-        settings, (endpoint, _) = self._applied[name], self._endpoints[name]
-        tuned = tuning(name, settings.talkgroup, settings.hears, self._claims())
-        endpoint.tune(tuned)
-        hot = (
-            one.until
-            for one in self._microphones.values()
-            if one.talkgroup == tuned.speaks and name in one.endpoints and settings.hot_mic
-        )
-        endpoint.hot_mic(max(hot, default=None))
-
-    def _claims(self) -> list[Patch]:
-        """What incidents and people have joined."""
-        own = (OwnEndpoint(name, self._applied[name].talkgroup) for name in self._endpoints)
-        return [*self._patches.values(), *self._board.claims(own)]
-
-    def _retune(self) -> None:
-        for name in self._endpoints:
-            self._tune(name)
-
-    def _show(self, name: str) -> None:
-        if name not in self._endpoints:
-            return
-        now = self._endpoints[name][0].facts
-        states = self._shared.states
-        states.tuned(name, now.talkgroup, now.hears)
-        states.lines(name, ptt=now.ptt, squelch_open=now.squelch_open)
-        states.fault(name, "audio", "; ".join(now.faults) or None)
-
     def _facts_of(self, talkgroup: str) -> TalkgroupFacts:
         return pieces.talkgroup_facts_of(self._settings, talkgroup)
-
-    def _listener(self, name: str, talkgroup: str) -> Endpoint:
-        """An endpoint that may be played something that nobody else hears."""
-        if name not in self._endpoints:
-            raise WrongCall(f"this gateway has no endpoint {name} that plays")
-        endpoint, _ = self._endpoints[name]
-        if self._applied[name].ptt is not None:
-            raise WrongCall(f"{name} keys a transmitter: what it sends needs the floor")
-        if talkgroup not in (endpoint.facts.talkgroup, *endpoint.facts.hears):
-            raise WrongCall(f"{name} does not hear {talkgroup}")
-        return endpoint
 
     def _known(self) -> set[str]:
         by_hand = (state.talkgroup for state in self._board.all())
@@ -437,13 +308,6 @@ class VoiceSide:
         return any(
             state.endpoint == endpoint and state.talkgroup is not None
             for state in self._roster.endpoints_of(gateway)
-        )
-
-    def _joined(self, talkgroup: str) -> Iterator[str]:
-        return (
-            name
-            for name, (endpoint, _) in self._endpoints.items()
-            if endpoint.facts.talkgroup == talkgroup
         )
 
 

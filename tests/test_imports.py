@@ -241,6 +241,7 @@ def breaches(name: str, path: Path) -> list[str]:
             "gateway.alarm_side",
             "gateway.voice_side",
             "gateway.pieces",
+            "gateway.endpoints",
             "gateway.squelches",
             "gateway.shared",
             "gateway.settings",

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from gateway.errors import DriverError, DriverUnavailable
 from gateway.ops.counters import Counters
@@ -73,6 +74,8 @@ class Stock:
         self._wanted: tuple[Phrase, ...] = ()
         self._version: str | None = None
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        # Who wants a phrase that is being rendered waits for that.
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._changed = asyncio.Event()
         self._memory: OrderedDict[str, Samples] = OrderedDict()
         self._ready = 0
@@ -128,7 +131,8 @@ class Stock:
                 found = await self._read(key)
                 if found is not None:
                     return found
-                async with self._at_once:
+                making = self._making.setdefault(key, asyncio.Lock())
+                async with making, self._at_once:
                     found = self._memory.get(key)  # who asked for it before may have made it
                     if found is not None:
                         return found

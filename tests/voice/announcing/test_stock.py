@@ -132,7 +132,7 @@ async def test_storm_of_pages_is_no_storm_of_processes(world):
     found = await stock.have(many, 5.0)
     assert all(len(one) for one in found)
     assert world.voice.most_at_once <= 4
-    assert len(world.voice.asked) <= 13, "each once, or as often as it was begun at the same time"
+    assert len(world.voice.asked) == 10, "each once"
 
 
 async def test_hanging_voice_holds_an_announcement_up_no_longer_than_it_may(world):

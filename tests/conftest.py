@@ -11,5 +11,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("realtime"):
             item.add_marker(pytest.mark.flaky(reruns=2))
-        elif item.get_closest_marker("system") and not item.path.stem.startswith(DURABILITY):
+        elif item.path.stem.startswith(DURABILITY):
+            continue
+        elif item.get_closest_marker("system") or item.get_closest_marker("vm"):
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -26,6 +26,7 @@ def try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)  # for people
+    line = f"{os.getpid()}\n".encode()  # for people, who never find it empty
+    os.pwrite(descriptor, line, 0)
+    os.ftruncate(descriptor, len(line))
     return True

@@ -86,7 +86,8 @@ def daemon(radio, tmp_path):
 
 
 def keyer_of(tmp_path):
-    return int((tmp_path / "data/keyer.lock").read_text())
+    """Its number: the first line, for a number shorter than the one before is cut after it is written."""
+    return int((tmp_path / "data/keyer.lock").read_text().split()[0])
 
 
 def unkey(radio, tmp_path):

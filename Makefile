@@ -77,7 +77,7 @@ crash-gateway crash-rest: export CRASH := full
 crash-gateway:
 	$(BIN)/python -m pytest -q -s tests/system/test_crash.py
 crash-rest:
-	$(BIN)/python -m pytest -q -s tests/system/test_crash_broker.py tests/alarm/test_power_cut.py
+	$(BIN)/python -m pytest -q -s tests/system/test_crash_broker.py tests/alarm/journal/test_power_cut.py
 
 # The short search of the floor's model is part of `make test`; this is the long one, 3 minutes.
 test-model: setup

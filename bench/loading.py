@@ -15,7 +15,7 @@ import yaml
 
 from bench.memory import resident_mb
 from drivers import registry
-from gateway.alarm.rehearsal import Question
+from gateway.alarm.plans.rehearsal import Question
 from gateway.cli.demo.gateways import GatewayProcess
 from gateway.cli.demo.hardware import free_port
 from gateway.cli.simulate.district import make

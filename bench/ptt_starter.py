@@ -18,7 +18,7 @@ from pathlib import Path
 import gateway.app
 import gateway.cli.run  # noqa: F401
 from gateway.cli import main as command
-from gateway.voice import keyer_connection
+from gateway.voice.keying import keyer_connection
 
 
 def _loose(descriptor: int, lock: Path, log_level: str) -> Sequence[str]:

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from bench.recordings import NAMES, RATE_HZ, recording
 from gateway.ops.counters import Counters
 from gateway.voice import opus
-from gateway.voice.decoding import Decoding
-from gateway.voice.jitter import Frame, Jitter, Kind
-from gateway.voice.lateness import Lateness
+from gateway.voice.downlink.decoding import Decoding
+from gateway.voice.downlink.jitter import Frame, Jitter, Kind
+from gateway.voice.downlink.lateness import Lateness
 from gateway.voice.rtp import FRAME_TICKS, Packet, Token
-from gateway.voice.sender import Sender
+from gateway.voice.uplink.sender import Sender
 
 BLOCK = 0.02
 LOSSES = (0.0, 0.05, 0.10, 0.20)

@@ -29,13 +29,13 @@ from gateway.link.address import BrokerAddress
 from gateway.link.voice_link import VoiceLink
 from gateway.ops.counters import Counters
 from gateway.ports import BLOCK
-from gateway.voice.age import Ages
-from gateway.voice.downlink import Downlink, Heard
-from gateway.voice.playout import Playout
+from gateway.voice.downlink.age import Ages
+from gateway.voice.downlink.downlink import Downlink, Heard
+from gateway.voice.downlink.playout import Playout
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.sender import Sender
-from gateway.voice.ticker import Ticker
-from gateway.voice.uplink import Begin, Block, Send, Uplink
+from gateway.voice.uplink.sender import Sender
+from gateway.voice.uplink.uplink import Begin, Block, Send, Uplink
 
 UPLINKS, DOWNLINKS = 60, 200
 SECONDS = float(os.environ.get("BAIYING_SECONDS", "60"))

@@ -18,15 +18,16 @@ import numpy as np
 from drivers.squelch.options import VoxOptions
 from drivers.squelch.vox import Vox
 from gateway.ops.counters import Counters
-from gateway.voice import drift, opus
-from gateway.voice.downlink import Downlink, Heard
-from gateway.voice.playout import Playout
+from gateway.voice import opus
+from gateway.voice.downlink import drift
+from gateway.voice.downlink.downlink import Downlink, Heard
+from gateway.voice.downlink.playout import Playout
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.processing.agc import AgcOptions
 from gateway.voice.processing.chain import Chain, ProcessingOptions
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.sender import Sender
-from gateway.voice.ticker import Ticker
-from gateway.voice.uplink import Begin, Block, Send, Uplink
+from gateway.voice.uplink.sender import Sender
+from gateway.voice.uplink.uplink import Begin, Block, Send, Uplink
 
 RATE_HZ = 16_000
 BITRATE_BPS = 24_000

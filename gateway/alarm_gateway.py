@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable
 
 from gateway import __version__
-from gateway.alarm.journal import Journal, Kind, Row
-from gateway.alarm.journal_keeper import JournalKeeper
+from gateway.alarm.journal.journal import Journal, Kind, Row
+from gateway.alarm.journal.keeper import JournalKeeper
 from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, RosterFeed
 from gateway.endpoint_states import EndpointStates

@@ -9,27 +9,27 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.alarm.cameras import Cameras
-from gateway.alarm.cases import Rules
-from gateway.alarm.choosing import Choosing
 from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.drilling import Drilling
 from gateway.alarm.gauges import Gauges
 from gateway.alarm.handover import Handover
-from gateway.alarm.inputs import Inputs
-from gateway.alarm.journal import Journal
-from gateway.alarm.levels import Groups
-from gateway.alarm.lifesigns import Watching
-from gateway.alarm.neighbours import Neighbours
+from gateway.alarm.incidents.cases import Rules
+from gateway.alarm.journal.journal import Journal
+from gateway.alarm.neighbours.neighbours import Neighbours
 from gateway.alarm.outputs import Outputs
-from gateway.alarm.picture import Pictures
-from gateway.alarm.picture_store import PictureStore
-from gateway.alarm.plan import SUPERVISION
-from gateway.alarm.presence import Presences
-from gateway.alarm.rehearsal import Question
+from gateway.alarm.pictures.cameras import Cameras
+from gateway.alarm.pictures.picture import Pictures
+from gateway.alarm.pictures.store import PictureStore
+from gateway.alarm.plans.choosing import Choosing
+from gateway.alarm.plans.levels import Groups
+from gateway.alarm.plans.plan import SUPERVISION
+from gateway.alarm.plans.rehearsal import Question
 from gateway.alarm.responder import Responder
-from gateway.alarm.watch import Watch
+from gateway.alarm.signals.inputs import Inputs
+from gateway.alarm.supervision.lifesigns import Watching
+from gateway.alarm.supervision.presence import Presences
+from gateway.alarm.supervision.watch import Watch
 from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway import __version__, pieces
-from gateway.alarm.journal import Journal
-from gateway.alarm.journal_room import Room
-from gateway.alarm.picture_store import PictureStore
+from gateway.alarm.journal.journal import Journal
+from gateway.alarm.journal.room import Room
+from gateway.alarm.pictures.store import PictureStore
 from gateway.alarm_gateway import AlarmGateway
 from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, broker

@@ -14,17 +14,17 @@ from gateway.errors import DriverUnavailable
 from gateway.settings.model import Endpoint as EndpointSettings
 from gateway.shared import Shared
 from gateway.voice.announcing.covert import Ear
+from gateway.voice.downlink.hearing import Hearing
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.endpoint import Endpoint
 from gateway.voice.endpoint_ports import TalkgroupFacts
-from gateway.voice.hand_patches import OwnEndpoint
-from gateway.voice.hearing import Hearing
-from gateway.voice.hot_mic import Microphones
-from gateway.voice.keyer_client import Keyer
-from gateway.voice.patch import Patch, tuning
+from gateway.voice.keying.keyer_client import Keyer
+from gateway.voice.patches.hand_patches import OwnEndpoint
+from gateway.voice.patches.patch import Patch, tuning
 from gateway.voice.recording.recorder import Recorder
 from gateway.voice.recording.tap import TappedDevice
 from gateway.voice.talkgroup import Talkgroup
-from gateway.voice.ticker import Ticker
+from gateway.voice.uplink.hot_mic import Microphones
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Endpoints:
         microphones: Callable[[], Iterable[Microphones]],
     ) -> None:
         self.frames: Counter[tuple[str, str]] = Counter()
-        """What was played, by talkgroup and kind (`gateway.voice.hearing`)."""
+        """What was played, by talkgroup and kind (`gateway.voice.downlink.hearing`)."""
         self._shared = shared
         self._keyer = keyer
         self._recorder = recorder

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.alarm.journal import Journal
-from gateway.alarm.journal_rows import Kind, Row
+from gateway.alarm.journal.journal import Journal
+from gateway.alarm.journal.rows import Kind, Row
 
 
 class JournalPatches:
-    """A `gateway.voice.patch_board.PatchMemory`."""
+    """A `gateway.voice.patches.patch_board.PatchMemory`."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

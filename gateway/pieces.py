@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from gateway import squelches
-from gateway.alarm.journal_keeper import Retention
+from gateway.alarm.journal.keeper import Retention
 from gateway.link.messages import IncidentState
 from gateway.moment import parse_timestamp
 from gateway.settings import facts
@@ -33,7 +33,7 @@ from gateway.voice.bridges.options import (
     UsrpOptions,
 )
 from gateway.voice.endpoint_ports import EndpointOptions, TalkgroupFacts
-from gateway.voice.keyer_client import KeyedEndpoint
+from gateway.voice.keying.keyer_client import KeyedEndpoint
 from gateway.voice.processing.agc import AgcOptions
 from gateway.voice.processing.chain import ProcessingOptions
 from gateway.voice.recording.incidents import Occasion

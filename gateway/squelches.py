@@ -12,8 +12,8 @@ from typing import Protocol
 from gateway.settings.drivers import DriverChoice
 from gateway.settings.model import Endpoint
 from gateway.settings.squelch import SquelchCombination, leaves, listens
-from gateway.voice.keyer_client import KeyedEndpoint, LineChoice
-from gateway.voice.squelch import Combination, Ear, Line, Part, Squelch
+from gateway.voice.keying.keyer_client import KeyedEndpoint, LineChoice
+from gateway.voice.uplink.squelch import Combination, Ear, Line, Part, Squelch
 
 
 class Drivers(Protocol):

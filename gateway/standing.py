@@ -14,7 +14,7 @@ from gateway.moment import timestamp
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 from gateway.ops.measures import Measures
-from gateway.voice.participant_actions import OutcomeKind
+from gateway.voice.floor.participant_actions import OutcomeKind
 from gateway.voice.talkgroups import TalkgroupNow
 
 OUTCOMES: tuple[str, ...] = get_args(OutcomeKind)

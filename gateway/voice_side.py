@@ -26,18 +26,18 @@ from gateway.voice.announcing.announcer import Announcer
 from gateway.voice.announcing.covert import Ear
 from gateway.voice.announcing.stock import Stock
 from gateway.voice.bridges.bridges import Bridges
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.endpoint_ports import TalkgroupFacts
-from gateway.voice.hand_patches import OwnEndpoint
-from gateway.voice.hot_mic import LONGEST, Microphones
-from gateway.voice.keyer_client import Keyer
-from gateway.voice.participant_actions import OutcomeKind
-from gateway.voice.patch import Patch
-from gateway.voice.patch_board import PatchBoard, PatchMemory
+from gateway.voice.floor.participant_actions import OutcomeKind
+from gateway.voice.keying.keyer_client import Keyer
+from gateway.voice.patches.hand_patches import OwnEndpoint
+from gateway.voice.patches.patch import Patch
+from gateway.voice.patches.patch_board import PatchBoard, PatchMemory
 from gateway.voice.recording.recorder import Recorder
 from gateway.voice.recording.requests import RecordingRequests
 from gateway.voice.talkgroup import Talkgroup
 from gateway.voice.talkgroups import TalkgroupNow, Talkgroups, TermStore
-from gateway.voice.ticker import Ticker
+from gateway.voice.uplink.hot_mic import LONGEST, Microphones
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -247,7 +247,7 @@ class VoiceSide:
 
     @property
     def frames(self) -> Counter[tuple[str, str]]:
-        """What was played, by talkgroup and kind (`gateway.voice.hearing`)."""
+        """What was played, by talkgroup and kind (`gateway.voice.downlink.hearing`)."""
         return self._endpoints.frames
 
     def talkgroups(self) -> tuple[TalkgroupNow, ...]:

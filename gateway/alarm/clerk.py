@@ -28,14 +28,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from gateway.alarm.actions import PUBLISHED_ACTIONS
 from gateway.alarm.dispatch import Dispatch, Link
-from gateway.alarm.docket import Change
-from gateway.alarm.incident import Effects, Incident
-from gateway.alarm.journal import Kind, Row, Stored
-from gateway.alarm.record import IncidentRecord
-from gateway.alarm.saying import Encoded, Saying, pages_of, saying_of, state_of
-from gateway.alarm.sensing import Sensed
+from gateway.alarm.incidents.actions import PUBLISHED_ACTIONS
+from gateway.alarm.incidents.docket import Change
+from gateway.alarm.incidents.incident import Effects, Incident
+from gateway.alarm.incidents.record import IncidentRecord
+from gateway.alarm.incidents.saying import Encoded, Saying, pages_of, saying_of, state_of
+from gateway.alarm.journal.journal import Kind, Row, Stored
+from gateway.alarm.signals.sensing import Sensed
 from gateway.errors import StorageError
 from gateway.link.messages import AlarmEvent, IncidentState, Page, encode_known
 from gateway.link.topics import Topics
@@ -67,7 +67,7 @@ LINES_PER_SECOND = 20
 
 
 class Memory(Protocol):
-    """What writing needs of the journal (`gateway.alarm.journal.Journal`)."""
+    """What writing needs of the journal (`gateway.alarm.journal.journal.Journal`)."""
 
     def append(self, rows: Sequence[Row], /) -> Awaitable[int]: ...
     def append_soon(self, rows: Sequence[Row], /) -> None: ...

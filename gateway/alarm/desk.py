@@ -26,14 +26,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from gateway.alarm import held, wire
-from gateway.alarm.acceptance import Acceptance
-from gateway.alarm.actions import Answer, Outcome
-from gateway.alarm.cases import Rules
-from gateway.alarm.choice import Chooser
 from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised
 from gateway.alarm.clerk import Memory as WritingMemory
-from gateway.alarm.contact import (
+from gateway.alarm.dispatch import Link as SendingLink
+from gateway.alarm.figures import STALE
+from gateway.alarm.incidents import wire
+from gateway.alarm.incidents.actions import Answer, Outcome
+from gateway.alarm.incidents.cases import Rules
+from gateway.alarm.incidents.docket import KEEP_CLOSED, Change, Docket
+from gateway.alarm.incidents.incident import Effects
+from gateway.alarm.incidents.order import Order
+from gateway.alarm.incidents.record import IncidentRecord, State
+from gateway.alarm.incidents.saying import action_row
+from gateway.alarm.journal.journal import Kind, Row, Stored
+from gateway.alarm.plans.choice import Chooser
+from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.recall import PATIENCE, Recalled, recall
+from gateway.alarm.signals import held
+from gateway.alarm.signals.acceptance import Acceptance
+from gateway.alarm.signals.contact import (
     Contact,
     InputBoard,
     InputState,
@@ -41,21 +52,11 @@ from gateway.alarm.contact import (
     sighting_of,
     understand,
 )
-from gateway.alarm.dispatch import Link as SendingLink
-from gateway.alarm.docket import KEEP_CLOSED, Change, Docket
-from gateway.alarm.figures import STALE
-from gateway.alarm.incident import Effects
-from gateway.alarm.intake import Intake, Taken
-from gateway.alarm.journal import Kind, Row, Stored
-from gateway.alarm.order import Order
-from gateway.alarm.plan import SourceFacts
-from gateway.alarm.recall import PATIENCE, Recalled, recall
-from gateway.alarm.reception import Reception
-from gateway.alarm.record import IncidentRecord, State
-from gateway.alarm.saying import action_row
-from gateway.alarm.sensing import Sensing
+from gateway.alarm.signals.intake import Intake, Taken
+from gateway.alarm.signals.reception import Reception
+from gateway.alarm.signals.sensing import Sensing
+from gateway.alarm.signals.waiting import Said, Waiting
 from gateway.alarm.standby import Adopt
-from gateway.alarm.waiting import Said, Waiting
 from gateway.errors import RemoteProtocolError, StorageError
 from gateway.link.incoming import Incoming
 from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState, decode, encode
@@ -85,7 +86,7 @@ class Link(SendingLink, Protocol):
 
 
 class Memory(WritingMemory, Protocol):
-    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+    """What is needed of the journal (`gateway.alarm.journal.journal.Journal`)."""
 
     async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...

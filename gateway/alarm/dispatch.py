@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from gateway.alarm.fair_queue import RankedQueue
-from gateway.alarm.wire import CLOSED_EXPIRY, PAGE_EXPIRY
+from gateway.alarm.incidents.wire import CLOSED_EXPIRY, PAGE_EXPIRY
+from gateway.alarm.signals.fair_queue import RankedQueue
 from gateway.link.messages import AlarmEvent, IncidentState, Page
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters

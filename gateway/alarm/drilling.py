@@ -20,8 +20,8 @@ from typing import Protocol
 from gateway.alarm import drills
 from gateway.alarm.clerk import Raised
 from gateway.alarm.drills import Drill, Occurrence, Proof
-from gateway.alarm.journal_rows import Kind, Row, Stored
-from gateway.alarm.order import Order
+from gateway.alarm.incidents.order import Order
+from gateway.alarm.journal.rows import Kind, Row, Stored
 from gateway.errors import StorageError
 from gateway.ops.clock import SystemClock
 from gateway.ports import SignalKind
@@ -38,7 +38,7 @@ KEY_BYTES = 32
 
 
 class Memory(Protocol):
-    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+    """What is needed of the journal (`gateway.alarm.journal.journal.Journal`)."""
 
     def append(self, rows: Sequence[Row], /) -> Awaitable[int]: ...
     async def since(self, kind: Kind, since: float, /) -> tuple[Stored, ...]: ...

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-from gateway.alarm.calendars import Calendar, Days, DayTime
-from gateway.alarm.journal_rows import Kind, Row, Stored
+from gateway.alarm.journal.rows import Kind, Row, Stored
+from gateway.alarm.plans.calendars import Calendar, Days, DayTime
 from gateway.moment import timestamp
 
 SEAL_AHEAD = 86_400.0

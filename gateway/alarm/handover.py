@@ -13,9 +13,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from gateway.alarm import snapshot, standby
-from gateway.alarm.journal_rows import Kind, Row, Stored
-from gateway.alarm.record import IncidentRecord
+from gateway.alarm import standby
+from gateway.alarm.incidents import snapshot
+from gateway.alarm.incidents.record import IncidentRecord
+from gateway.alarm.journal.rows import Kind, Row, Stored
 from gateway.alarm.standby import Adopt, Standby, Standins
 from gateway.errors import RemoteProtocolError, StorageError
 from gateway.link.incoming import Incoming
@@ -52,7 +53,7 @@ class Link(Protocol):
 
 
 class Memory(Protocol):
-    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+    """What is needed of the journal (`gateway.alarm.journal.journal.Journal`)."""
 
     def append_soon(self, rows: Sequence[Row], /) -> None: ...
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...

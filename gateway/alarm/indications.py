@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.alarm.plan import QUIET_CATEGORIES
+from gateway.alarm.plans.plan import QUIET_CATEGORIES
 from gateway.link.messages import IncidentState
 from gateway.moment import Moment, parse_timestamp
 

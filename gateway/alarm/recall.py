@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.alarm import accepted, snapshot
-from gateway.alarm.accepted import Accepted
-from gateway.alarm.docket import KEEP_CLOSED
-from gateway.alarm.journal_rows import Kind, Stored
-from gateway.alarm.snapshot import Snapshot
+from gateway.alarm.incidents import snapshot
+from gateway.alarm.incidents.docket import KEEP_CLOSED
+from gateway.alarm.incidents.snapshot import Snapshot
+from gateway.alarm.journal.rows import Kind, Stored
+from gateway.alarm.signals import accepted
+from gateway.alarm.signals.accepted import Accepted
 from gateway.errors import StorageError
 from gateway.ops.counters import Counters
 
@@ -27,7 +28,7 @@ PATIENCE = 5.0
 
 
 class Memory(Protocol):
-    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+    """What is needed of the journal (`gateway.alarm.journal.journal.Journal`)."""
 
     async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
     async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...

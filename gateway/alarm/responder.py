@@ -29,7 +29,7 @@ from gateway.alarm.inbox import (
     Send,
     Settled,
 )
-from gateway.alarm.journal_rows import Kind, Row, Stored
+from gateway.alarm.journal.rows import Kind, Row, Stored
 from gateway.errors import LinkError, RemoteProtocolError, StorageError
 from gateway.link.incoming import Incoming
 from gateway.link.messages import Action, ActionName, IncidentState, Page, decode, encode
@@ -63,7 +63,7 @@ class Link(Protocol):
 
 
 class Memory(Protocol):
-    """What is needed of the journal (`gateway.alarm.journal.Journal`)."""
+    """What is needed of the journal (`gateway.alarm.journal.journal.Journal`)."""
 
     def append(self, rows: Sequence[Row], /) -> Awaitable[int]: ...
     async def known_pages(self, since: float, /) -> tuple[Stored, ...]: ...

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.alarm.record import IncidentRecord, State
+from gateway.alarm.incidents.record import IncidentRecord, State
 
 ADOPT_AFTER = 10.0
 """Seconds; above the 5 s in which a gateway that lost the broker tries again."""

@@ -92,7 +92,8 @@ def verify(config: ConfigOption = None, json: JsonOption = False) -> None:
     """
     import msgspec
 
-    from gateway.alarm import drills, journal
+    from gateway.alarm import drills
+    from gateway.alarm.journal import journal
     from gateway.cli.live import socket_of
     from gateway.moment import timestamp
 

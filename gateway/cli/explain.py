@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers import registry
-from gateway.alarm.rehearsal import Question, WrongQuestion
+from gateway.alarm.plans.rehearsal import Question, WrongQuestion
 from gateway.cli.live import CallError, socket_of
 from gateway.control.client import call
 from gateway.ops import collector

@@ -13,11 +13,13 @@ from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 
-from gateway.alarm import journal_export, journal_reading, journal_schema, journal_verify
-from gateway.alarm.journal_chain import GENESIS, Head
-from gateway.alarm.journal_rows import Stored
-from gateway.alarm.journal_verify import Source, Verdict
-from gateway.alarm.journal_whole import archives_in, linked
+from gateway.alarm.journal import export as journal_export
+from gateway.alarm.journal import reading, schema
+from gateway.alarm.journal import verify as journal_verify
+from gateway.alarm.journal.chain import GENESIS, Head
+from gateway.alarm.journal.rows import Stored
+from gateway.alarm.journal.verify import Source, Verdict
+from gateway.alarm.journal.whole import archives_in, linked
 from gateway.cli.live import CallError, journal_of
 from gateway.errors import StorageError
 from gateway.moment import parse_timestamp
@@ -79,7 +81,7 @@ def export(config: Path | None, since: str | None, until: str | None, out: Path 
                     file.write(journal_export.row_line(row))
                     count += 1
             except sqlite3.Error as error:
-                raise journal_schema.storage_error(path, error) from error
+                raise schema.storage_error(path, error) from error
     if out is not None:
         print(f"{count} rows: {out}")
 
@@ -93,12 +95,12 @@ def tail(config: Path | None, lines: int, *, follow: bool, as_json: bool) -> Non
     path, _ = journal_of(config)
     show = _as_json if as_json else _as_text
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        rows = journal_reading.newest(path, max(lines, 1))
+        rows = reading.newest(path, max(lines, 1))
         for row in rows[len(rows) - lines :]:
             print(show(row), flush=True)
         seq = rows[-1].seq if rows else 0
         while follow:
-            for row in journal_reading.after(path, seq):
+            for row in reading.after(path, seq):
                 print(show(row), flush=True)
                 seq = row.seq
             time.sleep(_POLL_PAUSE)
@@ -123,8 +125,8 @@ def _source(path: Path, stack: ExitStack) -> Source:
     except OSError as error:
         raise CallError(f"{path}: {error.strerror}") from error
     if begins == _SQLITE:
-        connection = stack.enter_context(closing(journal_schema.open_reader(path)))
-        return journal_reading.source(connection, str(path))
+        connection = stack.enter_context(closing(schema.open_reader(path)))
+        return reading.source(connection, str(path))
     return journal_export.source(str(path), stack.enter_context(path.open("rb")))
 
 

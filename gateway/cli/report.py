@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.alarm import journal_whole
-from gateway.alarm.report import Report
-from gateway.alarm.report import report as figures_of
-from gateway.alarm.report_figures import CLOSED_TARGET, DIMENSIONS, Figures
-from gateway.alarm.report_incidents import STAGES
+from gateway.alarm.journal import whole
+from gateway.alarm.reports.figures import CLOSED_TARGET, DIMENSIONS, Figures
+from gateway.alarm.reports.incidents import STAGES
+from gateway.alarm.reports.report import Report
+from gateway.alarm.reports.report import report as figures_of
 from gateway.cli.live import CallError, journal_of
 from gateway.moment import parse_timestamp, timestamp
 
@@ -65,7 +65,7 @@ def report(
     if unknown:
         raise CallError(f"--by: there is no {unknown[0]}; there are {', '.join(DIMENSIONS)}")
     path, archive = journal_of(config)
-    made = figures_of(journal_whole.scan(path, archive, 0.0, math.inf), begin, end, by)
+    made = figures_of(whole.scan(path, archive, 0.0, math.inf), begin, end, by)
     text = _written(made, path, form)
     if out is None:
         print(text)

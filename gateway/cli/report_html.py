@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from gateway.alarm.report import Report
-from gateway.alarm.report_figures import CLOSED_TARGET, Figures, month_of, rank
-from gateway.alarm.report_incidents import IncidentFigures
+from gateway.alarm.reports.figures import CLOSED_TARGET, Figures, month_of, rank
+from gateway.alarm.reports.incidents import IncidentFigures
+from gateway.alarm.reports.report import Report
 from gateway.moment import timestamp
 
 _STYLE = """

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 
 from gateway.alarm.desk import Desk
-from gateway.alarm.order import Order
+from gateway.alarm.incidents.order import Order
 from gateway.alarm.responder import Responder
 from gateway.control.server import Handler, Session, WrongCall
 from gateway.errors import LocalProtocolError

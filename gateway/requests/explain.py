@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.alarm.rehearsal import Question, WrongQuestion
+from gateway.alarm.plans.rehearsal import Question, WrongQuestion
 from gateway.control.server import Handler, Session, WrongCall
 from gateway.ops.clock import SystemClock
 from gateway.requests.words import number_of, text_or_none

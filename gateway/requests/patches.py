@@ -8,8 +8,8 @@ from typing import Any
 from gateway.control.server import Handler, RequestError, Session, WrongCall
 from gateway.link.messages import PatchMembers, PatchState
 from gateway.requests.words import number_of, text_of
-from gateway.voice.hand_patches import LONGEST
-from gateway.voice.patch_board import PatchBoard, Wanted
+from gateway.voice.patches.hand_patches import LONGEST
+from gateway.voice.patches.patch_board import PatchBoard, Wanted
 
 MAX_NAME = 128
 

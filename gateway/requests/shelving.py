@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.alarm.desk import Desk
-from gateway.alarm.journal_rows import Row
-from gateway.alarm.plan import SourceFacts
-from gateway.alarm.shelving import Shelf
+from gateway.alarm.journal.rows import Row
+from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.signals.shelving import Shelf
 from gateway.control.server import Handler, Session, WrongCall
 from gateway.errors import StorageError
 from gateway.moment import timestamp

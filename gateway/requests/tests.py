@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from gateway.alarm.clerk import Raised
-from gateway.alarm.contact import InputState
 from gateway.alarm.desk import Desk
-from gateway.alarm.journal_rows import Kind
-from gateway.alarm.plan import SourceFacts
-from gateway.alarm.testing import read, standings
-from gateway.alarm.walk import LONGEST, Walk
+from gateway.alarm.journal.rows import Kind
+from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.signals.contact import InputState
+from gateway.alarm.signals.walk import LONGEST, Walk
+from gateway.alarm.supervision.testing import read, standings
 from gateway.control.server import Handler, RequestError, Session, WrongCall
 from gateway.errors import StorageError
 from gateway.moment import timestamp

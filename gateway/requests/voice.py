@@ -14,12 +14,12 @@ from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
 from gateway.voice.announcing.stock import StockFacts
 from gateway.voice.console import ConsoleListen, ConsoleTalk
-from gateway.voice.downlink import Heard
+from gateway.voice.downlink.downlink import Heard
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.dsp import Samples
 from gateway.voice.endpoint_ports import TalkgroupFacts
 from gateway.voice.opus import RATES_HZ
 from gateway.voice.talkgroup import Talkgroup
-from gateway.voice.ticker import Ticker
 
 _LISTEN_BACKLOG_BYTES = 1_000_000
 """Half a minute of audio; a `listen` that takes no more is ended."""

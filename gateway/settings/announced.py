@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.alarm import plan as plans
-from gateway.alarm.levels import Groups, own_groups
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.levels import Groups, own_groups
 from gateway.settings.facts import groups_of, plans_of, rotas_of, serves_of, sites_of
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.model import Settings

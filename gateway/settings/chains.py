@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gateway.alarm import plan as plans
-from gateway.alarm.availability import Chain
-from gateway.alarm.calendars import ALWAYS
-from gateway.alarm.levels import Groups, own_groups
-from gateway.alarm.supervision import Name, Part
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.calendars import ALWAYS
+from gateway.alarm.plans.levels import Groups, own_groups
+from gateway.alarm.supervision.availability import Chain
+from gateway.alarm.supervision.supervision import Name, Part
 from gateway.settings import facts
 from gateway.settings.model import Settings
 from gateway.settings.supervised import intervals_of

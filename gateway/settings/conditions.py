@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from gateway.alarm import plan as plans
-from gateway.alarm.calendars import ALWAYS
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.calendars import ALWAYS
 from gateway.settings.document import Loc
 from gateway.settings.facts import plans_of
 from gateway.settings.findings import Finding, Subject

@@ -8,7 +8,7 @@ Rule 1. A source that no plan is for, whatever the hour, is an error: its press 
 Rule 2. A source whose plans leave out hours of the coming year, or then call nobody for certain, is a
         warning that says when. Certain is who is named, who is on duty or stands in for them, and
         whose configured position is near enough; where people are is not known beforehand.
-Rule 3. A level that finds nobody is passed over at once (`gateway.alarm.incident`), so it is enough
+Rule 3. A level that finds nobody is passed over at once (`gateway.alarm.incidents.incident`), so it is enough
         that some level has somebody at that very moment.
 Rule 4. Where only the event code tells which plan it is, each that may be it is looked at.
 """
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import compress
 
-from gateway.alarm import plan as plans
-from gateway.alarm.agenda import Agenda, Answers
-from gateway.alarm.calendars import ALWAYS, Rota
-from gateway.alarm.levels import Groups, own_groups
-from gateway.alarm.places import distance
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.agenda import Agenda, Answers
+from gateway.alarm.plans.calendars import ALWAYS, Rota
+from gateway.alarm.plans.levels import Groups, own_groups
+from gateway.alarm.plans.places import distance
 from gateway.settings.facts import groups_of, plans_of, rotas_of, sites_of, source_of
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.model import Endpoint

@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from gateway.alarm import plan as plans
-from gateway.alarm.calendars import WEEKDAYS, local
-from gateway.alarm.cases import Rules
-from gateway.alarm.choosing import Choosing
-from gateway.alarm.contact import Sighting, sighting_of
-from gateway.alarm.docket import Change, Docket
-from gateway.alarm.levels import Groups, quorum
-from gateway.alarm.nearest import Unheard
-from gateway.alarm.order import Order
-from gateway.alarm.rehearsal import Question, Rehearsal, Rung, WrongQuestion, rehearse
+from gateway.alarm.incidents.cases import Rules
+from gateway.alarm.incidents.docket import Change, Docket
+from gateway.alarm.incidents.order import Order
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.calendars import WEEKDAYS, local
+from gateway.alarm.plans.choosing import Choosing
+from gateway.alarm.plans.levels import Groups, quorum
+from gateway.alarm.plans.nearest import Unheard
+from gateway.alarm.plans.rehearsal import Question, Rehearsal, Rung, WrongQuestion, rehearse
+from gateway.alarm.signals.contact import Sighting, sighting_of
 from gateway.moment import Moment, timestamp
 from gateway.ports import AlarmSignal, SignalKind
 from gateway.settings import facts

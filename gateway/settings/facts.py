@@ -1,4 +1,4 @@
-"""From settings to what `gateway.alarm.plan` and `gateway.alarm.contact` decide by. Pure.
+"""From settings to what `gateway.alarm.plans.plan` and `gateway.alarm.signals.contact` decide by. Pure.
 
 Here and not in `gateway.pieces`, so that checking and explaining a configuration loads no audio.
 """
@@ -10,9 +10,13 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from gateway.alarm import drills
-from gateway.alarm import plan as plans
-from gateway.alarm.actions import VERDICTS
-from gateway.alarm.calendars import (
+from gateway.alarm.incidents.actions import VERDICTS
+from gateway.alarm.indications import Indication, Signs
+from gateway.alarm.neighbours.cap import CapOptions
+from gateway.alarm.neighbours.home_assistant import EndpointFacts
+from gateway.alarm.neighbours.options import NeighbourOptions
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.calendars import (
     ALWAYS,
     WEEKDAYS,
     Calendar,
@@ -22,11 +26,7 @@ from gateway.alarm.calendars import (
     parse_day_time,
     parse_days,
 )
-from gateway.alarm.cap import CapOptions
-from gateway.alarm.folding import FlappingRule
-from gateway.alarm.home_assistant import EndpointFacts
-from gateway.alarm.indications import Indication, Signs
-from gateway.alarm.neighbour_options import NeighbourOptions
+from gateway.alarm.signals.folding import FlappingRule
 from gateway.alarm.standby import Standby
 from gateway.settings import model
 from gateway.settings.model import Endpoint, Level, Settings

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
 
-from gateway.alarm import plan as plans
-from gateway.alarm.agenda import Agenda
-from gateway.alarm.calendars import Rota
-from gateway.alarm.levels import Groups, own_groups
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.agenda import Agenda
+from gateway.alarm.plans.calendars import Rota
+from gateway.alarm.plans.levels import Groups, own_groups
 from gateway.settings.document import Loc
 from gateway.settings.facts import groups_of, plans_of, rotas_of, sites_of
 from gateway.settings.findings import Finding, Subject

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from gateway.alarm.calendars import local
+from gateway.alarm.plans.calendars import local
 from gateway.errors import ConfigError, Problem
 from gateway.ops import collector
 from gateway.settings import (

@@ -26,9 +26,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from gateway.alarm import plan as plans
 from gateway.alarm import standby
-from gateway.alarm.calendars import parse_day_time, parse_days
+from gateway.alarm.plans import plan as plans
+from gateway.alarm.plans.calendars import parse_day_time, parse_days
 from gateway.settings.addresses import broker_address, listen_address, udp_address
 from gateway.settings.drivers import DriverChoice, DriverOf
 from gateway.settings.forms import Forms

@@ -53,7 +53,7 @@ def _addresses(endpoint: Endpoint) -> Iterator[tuple[str, tuple[str | None, ...]
 
 
 def _digits(text: str) -> str:
-    """What the desk compares: a panel pads with zeros (`gateway.alarm.contact`, rule 1)."""
+    """What the desk compares: a panel pads with zeros (`gateway.alarm.signals.contact`, rule 1)."""
     return text.strip().lstrip("0").upper()
 
 

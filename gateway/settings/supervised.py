@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.alarm.supervision import Name, Part
+from gateway.alarm.supervision.supervision import Name, Part
 from gateway.settings.findings import Finding, Subject
 from gateway.settings.model import Settings
 from gateway.settings.wording import suggestion_or_list

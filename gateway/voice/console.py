@@ -13,13 +13,13 @@ import numpy as np
 
 from gateway.ops.counters import Counters
 from gateway.ports import BLOCK
-from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.downlink.downlink import Downlink, Heard
+from gateway.voice.downlink.playout import Playout
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.dsp import Samples
 from gateway.voice.playing import PlayingStream
-from gateway.voice.playout import Playout
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.sender import Sender
-from gateway.voice.ticker import Ticker
+from gateway.voice.uplink.sender import Sender
 
 ANSWER_WITHIN = 5.0
 """Seconds after which nobody is believed to control the talkgroup; requests are repeated meanwhile."""

@@ -1,6 +1,6 @@
 """One endpoint that speaks or listens: its audio device, its lines, its talkgroups.
 
-Decides nothing: `gateway.voice.uplink` says when to speak, `gateway.voice.downlink` what to play.
+Decides nothing: `gateway.voice.uplink.uplink` says when to speak, `gateway.voice.downlink.downlink` what to play.
 Everything here runs on the event loop.
 """
 
@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.errors import DriverError, DriverIOError
 from gateway.ops.counters import Counters
 from gateway.ports import BLOCK, AudioDevice, AudioStream
-from gateway.voice import tones
-from gateway.voice.causes import Revoke
-from gateway.voice.cues import Cues
-from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.downlink.downlink import Downlink, Heard
+from gateway.voice.downlink.hearing import Hearing
+from gateway.voice.downlink.jitter import Frame
+from gateway.voice.downlink.playout import Playout
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.endpoint_ports import (
     EndpointFacts,
     EndpointOptions,
@@ -26,18 +27,17 @@ from gateway.voice.endpoint_ports import (
     KeyerLine,
     TalkgroupFacts,
 )
-from gateway.voice.hearing import Hearing
-from gateway.voice.hot_mic import Change, HotMic
-from gateway.voice.jitter import Frame
-from gateway.voice.patch import Tuning
-from gateway.voice.playout import Playout
+from gateway.voice.floor.causes import Revoke
+from gateway.voice.patches.patch import Tuning
 from gateway.voice.processing.chain import Chain
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.sender import Sender
-from gateway.voice.squelch import Squelch
-from gateway.voice.ticker import Ticker
-from gateway.voice.tones import Tone
-from gateway.voice.uplink import Action, Ask, Begin, Block, GiveBack, Send, State, Uplink
+from gateway.voice.tones import tones
+from gateway.voice.tones.cues import Cues
+from gateway.voice.tones.tones import Tone
+from gateway.voice.uplink.hot_mic import Change, HotMic
+from gateway.voice.uplink.sender import Sender
+from gateway.voice.uplink.squelch import Squelch
+from gateway.voice.uplink.uplink import Action, Ask, Begin, Block, GiveBack, Send, State, Uplink
 
 _LOGGER = logging.getLogger(__name__)
 

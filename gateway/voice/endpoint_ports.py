@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.voice.playout import DUCKING_DB, PttLine
+from gateway.voice.downlink.playout import DUCKING_DB, PttLine
 from gateway.voice.processing.chain import ProcessingOptions
 from gateway.voice.rtp import Packet
 from gateway.voice.talkgroup_ports import Member
@@ -59,7 +59,7 @@ class EndpointFacts:
 
 
 class KeyerLine(PttLine, Protocol):
-    """The keyer's line of this endpoint (`gateway.voice.keyer_client.KeyerLine`)."""
+    """The keyer's line of this endpoint (`gateway.voice.keying.keyer_client.KeyerLine`)."""
 
     @property
     def keyed(self) -> bool: ...

@@ -9,9 +9,9 @@ from typing import ParamSpec
 
 from gateway.errors import LocalProtocolError
 from gateway.ops.counters import Counters
-from gateway.voice.floor_actions import Answer, Op
-from gateway.voice.participant import Participant
-from gateway.voice.participant_actions import Granted, Queued, Refused, Revoked, Warn
+from gateway.voice.floor.actions import Answer, Op
+from gateway.voice.floor.participant import Participant
+from gateway.voice.floor.participant_actions import Granted, Queued, Refused, Revoked, Warn
 from gateway.voice.rtp import Packet
 from gateway.voice.talkgroup_ports import Member, WaitingMember
 

@@ -1,4 +1,4 @@
-"""What a listener without a sound card is to `gateway.voice.playout`: a stream that only plays."""
+"""What a listener without a sound card is to `gateway.voice.downlink.playout`: a stream that only plays."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One talkgroup on one gateway: its members here, the others through the broker.
 
-Decides nothing: `gateway.voice.control` says who may talk and what may be played,
-`gateway.voice.participant` what a member of ours asks for. Members of this gateway are switched
+Decides nothing: `gateway.voice.floor.control` says who may talk and what may be played,
+`gateway.voice.floor.participant` what a member of ours asks for. Members of this gateway are switched
 here, at once and also without a broker, and everything is published as well. Used from the event
 loop only; nothing here waits.
 """
@@ -20,16 +20,17 @@ from math import ceil
 from gateway.errors import RemoteProtocolError
 from gateway.link.incoming import Incoming
 from gateway.moment import timestamp
-from gateway.voice import floor_wire as wire
-from gateway.voice.causes import Deny
-from gateway.voice.control import Control
-from gateway.voice.control_actions import Action, Changed, Publish, Seen, Tell
-from gateway.voice.floor_actions import Answer, Show, State, StoreTerm, Stray, client_of
-from gateway.voice.floor_requests import requested
+from gateway.voice.floor import wire
+from gateway.voice.floor.actions import Answer, Show, State, StoreTerm, Stray, client_of
+from gateway.voice.floor.causes import Deny
+from gateway.voice.floor.control import Control
+from gateway.voice.floor.control_actions import Action, Changed, Publish, Seen, Tell
+from gateway.voice.floor.participant import Participant
+from gateway.voice.floor.participant_actions import Action as MemberAction
+from gateway.voice.floor.participant_actions import Outcome, Refused, Send
+from gateway.voice.floor.requests import requested
+from gateway.voice.floor.tokens import Verdict
 from gateway.voice.members import Joined, Labels, Members
-from gateway.voice.participant import Participant
-from gateway.voice.participant_actions import Action as MemberAction
-from gateway.voice.participant_actions import Outcome, Refused, Send
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.talkgroup_ports import (
     Member,
@@ -37,7 +38,6 @@ from gateway.voice.talkgroup_ports import (
     TalkgroupNow,
     TalkgroupOptions,
 )
-from gateway.voice.tokens import Verdict
 
 __all__ = ["Member", "Talkgroup", "TalkgroupOptions"]
 

@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 from gateway.link.incoming import Incoming
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
-from gateway.voice.age import Ages
-from gateway.voice.floor_actions import FloorOptions
-from gateway.voice.participant_actions import OutcomeKind
+from gateway.voice.downlink.age import Ages
+from gateway.voice.floor.actions import FloorOptions
+from gateway.voice.floor.participant_actions import OutcomeKind
 from gateway.voice.rtp import Packet, Token
 
 

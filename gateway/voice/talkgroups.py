@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.errors import StorageError
 from gateway.link.topics import Topics
 from gateway.ops.counters import Counters
-from gateway.voice.age import Ages
+from gateway.voice.downlink.age import Ages
 from gateway.voice.talkgroup import Talkgroup
 from gateway.voice.talkgroup_ports import (
     ControlSide,
@@ -31,7 +31,7 @@ _STORE_WITHIN = 0.5
 
 
 class TermStore(Protocol):
-    """Where terms are kept (`gateway.alarm.journal.Journal`)."""
+    """Where terms are kept (`gateway.alarm.journal.journal.Journal`)."""
 
     async def store_term(self, talkgroup: str, term: int) -> None:
         """Return once the term is on disk; raises StorageError."""

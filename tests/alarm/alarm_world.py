@@ -6,8 +6,8 @@ import itertools
 import uuid
 from collections.abc import Callable
 
-from gateway.alarm.cases import Rules
-from gateway.alarm.plan import (
+from gateway.alarm.incidents.cases import Rules
+from gateway.alarm.plans.plan import (
     GroupFacts,
     Level,
     Plan,

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.alarm import snapshot
-from gateway.alarm.plan import Quorum
-from gateway.alarm.record import STANDING, Progress
+from gateway.alarm.incidents import snapshot
+from gateway.alarm.incidents.record import STANDING, Progress
+from gateway.alarm.plans.plan import Quorum
 from tests.alarm.alarm_world import HOSPITAL, LEVELS, PLAN, POLICE, STREET
-from tests.alarm.test_incident import Case, groups_of
+from tests.alarm.incidents.test_incident import Case, groups_of
 
 EVERYONE = replace(
     PLAN,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.alarm import dispatch
-from gateway.alarm.contact import InputState
-from gateway.alarm.journal import Journal, Kind, Row
-from gateway.alarm.order import Order
-from gateway.alarm.plan import Guard
+from gateway.alarm.incidents.order import Order
+from gateway.alarm.journal.journal import Journal, Kind, Row
+from gateway.alarm.plans.plan import Guard
+from gateway.alarm.signals.contact import InputState
 from gateway.errors import LocalProtocolError, StorageError
 from gateway.link.messages import IncidentState
 from gateway.ports import SignalKind

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.alarm.journal import Journal
+from gateway.alarm.journal.journal import Journal
 from gateway.link.broker import BrokerOptions, EmbeddedBroker
 from gateway.link.messages import Action, encode
 from gateway.link.session import ControlLink

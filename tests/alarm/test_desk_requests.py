@@ -7,8 +7,8 @@ import contextlib
 
 import pytest
 
-from gateway.alarm.journal import Journal
-from gateway.alarm.journal_rows import Kind
+from gateway.alarm.journal.journal import Journal
+from gateway.alarm.journal.rows import Kind
 from gateway.control.server import RequestError, WrongCall
 from gateway.ports import SignalKind
 from gateway.requests.shelving import ShelvingRequests

@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 
 from gateway.alarm import drills
-from gateway.alarm.calendars import Days, DayTime
 from gateway.alarm.drilling import Drilling
 from gateway.alarm.drills import Schedule
-from gateway.alarm.journal import Journal, Kind
+from gateway.alarm.journal.journal import Journal, Kind
+from gateway.alarm.plans.calendars import Days, DayTime
 from gateway.moment import Moment
 from tests.alarm.alarm_world import RULES
 from tests.alarm.desk_world import Bench, WireEnd, until

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.alarm.calendars import Calendar, Days, DayTime, parse_day_time
 from gateway.alarm.drills import (
     LATE,
     Drill,
@@ -19,7 +18,8 @@ from gateway.alarm.drills import (
     revealed_row,
     sealed_row,
 )
-from gateway.alarm.journal_rows import Row, Stored
+from gateway.alarm.journal.rows import Row, Stored
+from gateway.alarm.plans.calendars import Calendar, Days, DayTime, parse_day_time
 
 ZONE = ZoneInfo("Asia/Shanghai")
 KEY = bytes(range(32))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alarm.journal import Journal
+from gateway.alarm.journal.journal import Journal
 from gateway.alarm.responder import OutcomeKind, Responder
 from gateway.errors import LocalProtocolError, StorageError
 from gateway.link.broker import BrokerOptions, EmbeddedBroker

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.alarm import snapshot
-from gateway.alarm.incident import Incident
-from gateway.alarm.plan import Level
-from gateway.alarm.record import Progress
-from gateway.alarm.wire import pages_of, state_of
+from gateway.alarm.incidents import snapshot
+from gateway.alarm.incidents.incident import Incident
+from gateway.alarm.incidents.record import Progress
+from gateway.alarm.incidents.wire import pages_of, state_of
+from gateway.alarm.plans.plan import Level
 from gateway.link.messages import IncidentState, Page, decode, encode
 from gateway.moment import timestamp
 from tests.alarm.alarm_world import PLAN, POLICE, RULES, SITE, SOUTH_BUTTON, START, counted_ids
-from tests.alarm.test_incident import Case
+from tests.alarm.incidents.test_incident import Case
 
 LEVELS = (
     Level(name="one", page=(POLICE,), ack_within=30.0, announce="pre-empt"),
@@ -103,7 +103,7 @@ def test_place_is_called_by_its_name_else_the_endpoints_else_its_key(title, plac
         sources={**RULES.sources, button.endpoint: button},
         sites={"zju1": replace(SITE, places=places)},
     )
-    import tests.alarm.test_incident as incidents
+    import tests.alarm.incidents.test_incident as incidents
 
     before, incidents.SOUTH_BUTTON = incidents.SOUTH_BUTTON, button
     try:

@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from gateway.alarm.contact import sighting_of
-from gateway.alarm.docket import Docket
-from gateway.alarm.record import State
+from gateway.alarm.incidents.docket import Docket
+from gateway.alarm.incidents.record import State
+from gateway.alarm.incidents.wire import event_of, sighting_from
+from gateway.alarm.signals.contact import sighting_of
 from gateway.alarm.standby import Standby, Standins, version
-from gateway.alarm.wire import event_of, sighting_from
 from gateway.ports import AlarmSignal, SignalKind
 from tests.alarm.alarm_world import POLICE, RULES, SOUTH_BUTTON, action, counted_ids
-from tests.alarm.test_incident import Case
+from tests.alarm.incidents.test_incident import Case
 
 HOME, FIRST, SECOND = "zju1", "zju2", "zju3"
 STANDBYS = {HOME: Standby(by=(FIRST, SECOND), adopt_after=10.0, give_back_after=30.0)}

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alarm import acceptance, admission, reception
-from gateway.alarm.acceptance import Acceptance
-from gateway.alarm.contact import sighting_of
 from gateway.alarm.dispatch import EVENTS_IN_FLIGHT
-from gateway.alarm.folding import FlappingRule
 from gateway.alarm.gauges import Gauges
-from gateway.alarm.journal import Kind
-from gateway.alarm.reception import Reception
-from gateway.alarm.waiting import Waiting
+from gateway.alarm.journal.journal import Kind
+from gateway.alarm.signals import acceptance, admission, reception
+from gateway.alarm.signals.acceptance import Acceptance
+from gateway.alarm.signals.contact import sighting_of
+from gateway.alarm.signals.folding import FlappingRule
+from gateway.alarm.signals.reception import Reception
+from gateway.alarm.signals.waiting import Waiting
 from gateway.link.messages import AlarmFigures, decode
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alarm.journal import Journal, Row
-from gateway.alarm.journal_archive import retire
-from gateway.alarm.journal_chain import Head
+from gateway.alarm.journal.archive import retire
+from gateway.alarm.journal.chain import Head
+from gateway.alarm.journal.journal import Journal, Row
 from gateway.cli import journal_files
 from gateway.cli.live import CallError
 from gateway.errors import StorageError
-from tests.alarm.test_journal import Wall
-from tests.alarm.test_journal_archive import at, forge
+from tests.alarm.journal.test_archive import at, forge
+from tests.alarm.journal.test_journal import Wall
 
 BODIES = [
     b'{"text":"\xe6\xb5\x99\xe5\xa4\xa7\xe4\xb8\x80\xe9\x99\xa2","n":1e-7}',
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_there_is_a_wrong_call(config: Path):
 
 
 def test_a_journal_of_version_1_has_no_chain_yet(tmp_path: Path, capsys):
-    from tests.alarm.test_journal_chain import VERSION_1
+    from tests.alarm.journal.test_chain import VERSION_1
 
     path = tmp_path / "journal.db"
     connection = sqlite3.connect(path)
@@ -172,12 +172,12 @@ def test_an_export_with_a_right_chain_of_its_own_does_not_fit_the_journal(config
     out.write_bytes(b"".join(lines[:-1]))
     path = config.parent / "data" / "journal.db"
     assert journal_files.verify(None, [out, path, config.parent / "old"], (), as_json=False) == 0
-    from gateway.alarm import journal_export
-    from gateway.alarm.journal_chain import link
+    from gateway.alarm.journal import export
+    from gateway.alarm.journal.chain import link
 
     row = (9, 0.0, "note", "forged", b"{}")
     before = bytes.fromhex(json.loads(lines[8])["hash"])
-    out.write_bytes(b"".join(lines[:9]) + journal_export.row_line((*row, link(before, *row))))
+    out.write_bytes(b"".join(lines[:9]) + export.row_line((*row, link(before, *row))))
     assert journal_files.verify(None, [out], (), as_json=False) == 0
     assert journal_files.verify(None, [out, path, config.parent / "old"], (), as_json=False) == 1
     assert "row 9 is another one than in the end of" in capsys.readouterr().err

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from drivers import registry
-from gateway.alarm.choosing import Choosing
-from gateway.alarm.presence import Presences
+from gateway.alarm.plans.choosing import Choosing
+from gateway.alarm.supervision.presence import Presences
 from gateway.alarm_side import rules_of
 from gateway.cli.explain import explain
 from gateway.control.client import GatewayRefusedCall

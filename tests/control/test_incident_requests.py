@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.alarm.incidents.wire import state_of
 from gateway.alarm.responder import Outcome, OutcomeKind
-from gateway.alarm.wire import state_of
 from gateway.cli import incidents
 from gateway.control.client import GatewayRefused, GatewayRefusedCall, call
 from gateway.control.protocol import MAX_FRAME_BYTES
@@ -17,7 +17,7 @@ from gateway.errors import BaiyingError
 from gateway.link.messages import IncidentState, encode
 from gateway.requests.alarm import AlarmRequests
 from tests.alarm.alarm_world import counted_ids
-from tests.alarm.test_incident import Case
+from tests.alarm.incidents.test_incident import Case
 
 COUNT = 1_500
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from drivers.ptt.options import PtyPttOptions
 from drivers.squelch.options import PtySquelchOptions
 from gateway.ops.counters import Counters
-from gateway.voice.keyer_client import KeyedEndpoint, Keyer, LineChoice
+from gateway.voice.keying.keyer_client import KeyedEndpoint, Keyer, LineChoice
 from gateway.voice.rtp import Token
 
 

@@ -14,7 +14,7 @@ import pytest
 from drivers.ptt.options import PtyPttOptions
 from drivers.squelch.options import PtySquelchOptions
 from gateway.ops.counters import Counters
-from gateway.voice.keyer_client import KeyedEndpoint, Keyer, LineChoice
+from gateway.voice.keying.keyer_client import KeyedEndpoint, Keyer, LineChoice
 from gateway.voice.rtp import Token
 from tests.keyer.radio import PtyRadio
 
@@ -134,7 +134,7 @@ import asyncio, ctypes, os, sys, threading, time
 from pathlib import Path
 from drivers.ptt.options import PtyPttOptions
 from gateway.ops.counters import Counters
-from gateway.voice.keyer_client import KeyedEndpoint, Keyer, LineChoice
+from gateway.voice.keying.keyer_client import KeyedEndpoint, Keyer, LineChoice
 from gateway.voice.rtp import Token
 
 async def main(folder):
@@ -349,7 +349,7 @@ async def test_a_leaving_keyer_does_not_remove_a_link_that_is_no_longer_its_own(
 async def test_a_second_gateway_on_the_same_folder_is_told_why_its_lines_do_not_come(
     bench, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("gateway.voice.keyer_client.UP_WITHIN", 0.5)
+    monkeypatch.setattr("gateway.voice.keying.keyer_client.UP_WITHIN", 0.5)
     await bench.start(radio_at(tmp_path / "radio"))
     other = Bench(tmp_path)
     try:

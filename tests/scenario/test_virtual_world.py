@@ -6,7 +6,7 @@ import time
 import pytest
 
 from drivers import registry
-from gateway.alarm.journal_rows import Kind, Row
+from gateway.alarm.journal.rows import Kind, Row
 from gateway.cli.scenario import virtual_world
 from gateway.cli.scenario.language import read
 from gateway.cli.scenario.virtual_journal import COMMIT, VirtualJournal
@@ -247,13 +247,13 @@ def test_defect_that_the_gateway_survives_fails_the_scenario(monkeypatch):
     def broken(*_):
         raise ValueError("broken on purpose")
 
-    monkeypatch.setattr("gateway.alarm.neighbours.Neighbours.event", broken)
+    monkeypatch.setattr("gateway.alarm.neighbours.neighbours.Neighbours.event", broken)
     outcome = play("  - press: gate\n")
     assert any("broken on purpose" in failure for failure in outcome.failures)
 
 
 def test_law_is_checked_in_every_scenario(monkeypatch):
-    monkeypatch.setattr("gateway.alarm.incident.STANDING", frozenset())
+    monkeypatch.setattr("gateway.alarm.incidents.incident.STANDING", frozenset())
     steps = "  - press: gate\n  - at: 5\n    ack: police\n  - at: 6\n    escalate:\n  - at: 70\n    press: gate\n"
     outcome = play(steps)
     assert any("law: " in failure for failure in outcome.failures), outcome.timeline

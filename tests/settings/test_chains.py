@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drivers import registry
-from gateway.alarm.availability import Chain
+from gateway.alarm.supervision.availability import Chain
 from gateway.settings import facts
 from gateway.settings.chains import Chains
 from gateway.settings.loader import load

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers import registry
-from gateway.alarm.calendars import Calendar, Days, DayTime, Hours, Rota, Shift
-from gateway.alarm.cases import Rules
-from gateway.alarm.choosing import Choosing
-from gateway.alarm.contact import sighting_of
-from gateway.alarm.docket import Docket
-from gateway.alarm.levels import Groups
-from gateway.alarm.nearest import Unheard
-from gateway.alarm.plan import GroupFacts, Level, Nearest, Plan, SiteFacts, When
+from gateway.alarm.incidents.cases import Rules
+from gateway.alarm.incidents.docket import Docket
+from gateway.alarm.plans.calendars import Calendar, Days, DayTime, Hours, Rota, Shift
+from gateway.alarm.plans.choosing import Choosing
+from gateway.alarm.plans.levels import Groups
+from gateway.alarm.plans.nearest import Unheard
+from gateway.alarm.plans.plan import GroupFacts, Level, Nearest, Plan, SiteFacts, When
+from gateway.alarm.signals.contact import sighting_of
 from gateway.moment import Moment
 from gateway.ports import AlarmSignal, SignalKind
 from gateway.settings.coverage import Outlook

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers import registry
-from gateway.alarm.supervision import Name, Part
+from gateway.alarm.supervision.supervision import Name, Part
 from gateway.errors import ConfigError
 from gateway.settings.loader import Loaded, load
 from gateway.settings.supervised import due_within, intervals_of, speaks_for_itself

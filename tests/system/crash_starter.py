@@ -15,8 +15,9 @@ import sys
 import drivers.panel.driver
 import gateway.app
 import gateway.cli.run
-from gateway.alarm import acceptance, recall, reception
+from gateway.alarm import recall
 from gateway.alarm.desk import Desk
+from gateway.alarm.signals import acceptance, reception
 from gateway.cli import main as command
 
 LATER = 0.06

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from drivers import registry
 from gateway.ops.counters import Counters
-from gateway.voice.keyer_client import KeyedEndpoint, Keyer, LineChoice
+from gateway.voice.keying.keyer_client import KeyedEndpoint, Keyer, LineChoice
 from gateway.voice.rtp import Token
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from drivers._audio import DEPTH_BLOCKS
 from drivers.soundcard.buffers import PlaybackBuffer
 from gateway.ops.counters import Counters
-from gateway.voice import decoding
-from gateway.voice.downlink import Downlink, Heard
-from gateway.voice.playout import Playout
+from gateway.voice.downlink import decoding
+from gateway.voice.downlink.downlink import Downlink, Heard
+from gateway.voice.downlink.playout import Playout
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.rtp import BurstFlags, Packet, Token
-from gateway.voice.ticker import Ticker
 
 RATE_HZ = 8_000
 LENGTH = 160

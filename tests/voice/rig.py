@@ -8,12 +8,12 @@ import numpy as np
 
 from gateway.errors import DriverIOError, DriverOpenError
 from gateway.ops.counters import Counters
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.endpoint import Endpoint
 from gateway.voice.endpoint_ports import EndpointOptions, TalkgroupFacts
-from gateway.voice.patch import Tuning
+from gateway.voice.patches.patch import Tuning
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.squelch import Ear, Line, Squelch
-from gateway.voice.ticker import Ticker
+from gateway.voice.uplink.squelch import Ear, Line, Squelch
 
 
 class Radio:

@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.voice.console import ConsoleTalk
-from tests.voice.floor_rig import TG, Dispatcher, FloorWorld
+from tests.voice.floor.floor_rig import TG, Dispatcher, FloorWorld
 from tests.voice.rig import in_virtual_time, tone
 
 

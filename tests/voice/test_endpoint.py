@@ -8,7 +8,7 @@ import pytest
 
 from drivers.squelch.options import VoxOptions
 from drivers.squelch.vox import Vox
-from gateway.voice.patch import Tuning
+from gateway.voice.patches.patch import Tuning
 from tests.voice.rig import (
     Channel,
     Endpoint,

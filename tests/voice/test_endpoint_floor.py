@@ -11,8 +11,8 @@ import pytest
 
 from drivers.squelch.options import VoxOptions
 from drivers.squelch.vox import Vox
-from gateway.voice.tones import Tone, samples
-from tests.voice.floor_rig import TG, Dispatcher, FloorWorld
+from gateway.voice.tones.tones import Tone, samples
+from tests.voice.floor.floor_rig import TG, Dispatcher, FloorWorld
 from tests.voice.rig import in_virtual_time, silence, speak
 from tests.voice.rig import tone as voice
 

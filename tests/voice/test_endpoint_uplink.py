@@ -10,7 +10,7 @@ from drivers.squelch.ctcss import Ctcss
 from drivers.squelch.options import CtcssOptions, VoxOptions
 from drivers.squelch.vox import Vox
 from gateway.voice.processing.chain import ProcessingOptions
-from gateway.voice.squelch import Combination, Ear, Line, Squelch
+from gateway.voice.uplink.squelch import Combination, Ear, Line, Squelch
 from tests.voice.rig import Channel, World, in_virtual_time, silence, speak, tone
 
 

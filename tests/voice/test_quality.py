@@ -9,7 +9,7 @@ import pytest
 
 from bench.quality import heard, packets
 from bench.recordings import RATE_HZ, recording
-from gateway.voice.lateness import Lateness
+from gateway.voice.downlink.lateness import Lateness
 
 PIECE = RATE_HZ // 25
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.alarm.journal import Journal
-from gateway.alarm.journal_room import NoRoom
-from gateway.alarm.journal_writer import Settle, Unit, Writer
+from gateway.alarm.journal.journal import Journal
+from gateway.alarm.journal.room import NoRoom
+from gateway.alarm.journal.writer import Settle, Unit, Writer
 from gateway.cli.scenario.world import Disk
 from gateway.errors import StorageError
 

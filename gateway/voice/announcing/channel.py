@@ -29,7 +29,7 @@ from gateway.voice.announcing.turns import (
 )
 from gateway.voice.dsp import Samples
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.sender import Sender
+from gateway.voice.uplink.sender import Sender
 
 _LOGGER = logging.getLogger(__name__)
 

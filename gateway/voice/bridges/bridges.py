@@ -13,9 +13,9 @@ from gateway.voice.bridges.options import BridgeOptions, RtpOptions
 from gateway.voice.bridges.rtp_bridge import RtpBridge
 from gateway.voice.bridges.speaker import Floor
 from gateway.voice.bridges.usrp_bridge import UsrpBridge
-from gateway.voice.downlink import Heard
+from gateway.voice.downlink.downlink import Heard
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.endpoint_ports import TalkgroupFacts
-from gateway.voice.ticker import Ticker
 
 _LOGGER = logging.getLogger(__name__)
 

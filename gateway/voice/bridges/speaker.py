@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from gateway.ops.counters import Counters
 from gateway.voice.bridges.inflow import Ask, Inflow, Leave, Say, State
 from gateway.voice.bridges.options import SpeakingOptions
-from gateway.voice.causes import Revoke
 from gateway.voice.console import TalkingTo
+from gateway.voice.floor.causes import Revoke
 from gateway.voice.rtp import Packet, Token
 from gateway.voice.talkgroup_ports import Member
 

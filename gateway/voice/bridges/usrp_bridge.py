@@ -14,13 +14,13 @@ from gateway.voice.bridges.inflow import Say
 from gateway.voice.bridges.options import UsrpOptions
 from gateway.voice.bridges.speaker import Floor, Speaker
 from gateway.voice.bridges.usrp import RATE_HZ, SAMPLES, Kind, UsrpPacket
-from gateway.voice.downlink import Downlink, Heard
+from gateway.voice.downlink.downlink import Downlink, Heard
+from gateway.voice.downlink.playout import Playout
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.dsp import Samples
 from gateway.voice.playing import PlayingStream
-from gateway.voice.playout import Playout
 from gateway.voice.rtp import Packet, Token
-from gateway.voice.sender import Sender
-from gateway.voice.ticker import Ticker
+from gateway.voice.uplink.sender import Sender
 
 _MOST_LOST = 5
 """Packets in a row that are made up for with silence; after more of them it goes on as it comes."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 
-from gateway.voice.age import Ages
+from gateway.voice.downlink.age import Ages
 from gateway.voice.opus_toc import fillers, is_filler, ticks_of
 from gateway.voice.recording.facts import Recording, identifier
 from gateway.voice.recording.incidents import Occasion, Occasions

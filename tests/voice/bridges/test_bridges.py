@@ -20,10 +20,10 @@ from gateway.voice.bridges.options import (
     UdpAddress,
     UsrpOptions,
 )
+from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.endpoint_ports import TalkgroupFacts
 from gateway.voice.opus import Encoder
 from gateway.voice.rtp import BurstFlags, Packet, Token
-from gateway.voice.ticker import Ticker
 from tests.voice.rig import Channel
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.realtime]

@@ -1,0 +1,1 @@
+"""The append-only record that everything said "stored" about is in."""

@@ -1,0 +1,1 @@
+"""Pictures of an incident from the cameras of its place."""

@@ -1,0 +1,1 @@
+"""Whom a signal calls, in which levels, and when."""

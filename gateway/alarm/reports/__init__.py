@@ -1,0 +1,1 @@
+"""The figures of a journal, all of which can be counted again."""

@@ -1,0 +1,1 @@
+"""What happens to a signal between a driver and the incidents."""

@@ -1,0 +1,1 @@
+"""From the packets of talk bursts to what a loudspeaker plays."""

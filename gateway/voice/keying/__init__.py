@@ -1,0 +1,1 @@
+"""How the daemon has transmitters keyed: when, and by which process."""

@@ -1,0 +1,1 @@
+"""Talkgroups and endpoints joined for an incident, or by hand."""

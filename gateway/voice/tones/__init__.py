@@ -1,0 +1,1 @@
+"""What a talker is told by sound: tones, and when each is played."""

@@ -1,0 +1,1 @@
+"""From what a microphone hears to the packets of a talk burst."""

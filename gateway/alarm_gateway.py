@@ -13,12 +13,12 @@ from collections.abc import Callable
 from gateway import __version__
 from gateway.alarm.journal.journal import Journal, Kind, Row
 from gateway.alarm.journal.keeper import JournalKeeper
+from gateway.alarm_pieces import retention_of
 from gateway.alarm_side import AlarmSide
 from gateway.connections import Connections, RosterFeed
 from gateway.endpoint_states import EndpointStates
 from gateway.link.messages import IncidentState, Page
 from gateway.ops.measures import Measures
-from gateway.pieces import retention_of
 from gateway.settings.model import Settings
 from gateway.shared import Drivers, Shared
 

@@ -14,7 +14,6 @@ from gateway.alarm.desk import Desk
 from gateway.alarm.drilling import Drilling
 from gateway.alarm.gauges import Gauges
 from gateway.alarm.handover import Handover
-from gateway.alarm.incidents.cases import Rules
 from gateway.alarm.journal.journal import Journal
 from gateway.alarm.neighbours.neighbours import Neighbours
 from gateway.alarm.outputs import Outputs
@@ -22,14 +21,13 @@ from gateway.alarm.pictures.cameras import Cameras
 from gateway.alarm.pictures.picture import Pictures
 from gateway.alarm.pictures.store import PictureStore
 from gateway.alarm.plans.choosing import Choosing
-from gateway.alarm.plans.levels import Groups
 from gateway.alarm.plans.plan import SUPERVISION
 from gateway.alarm.plans.rehearsal import Question
 from gateway.alarm.responder import Responder
 from gateway.alarm.signals.inputs import Inputs
-from gateway.alarm.supervision.lifesigns import Watching
 from gateway.alarm.supervision.presence import Presences
 from gateway.alarm.supervision.watch import Watch
+from gateway.alarm_pieces import buttons_of, rules_of, watching_of
 from gateway.control.server import Handler
 from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
@@ -40,8 +38,8 @@ from gateway.requests.drills import DrillRequests
 from gateway.requests.explain import ExplainRequests
 from gateway.requests.outputs import OutputRequests
 from gateway.requests.shelving import ShelvingRequests
-from gateway.requests.tests import Buttons, ButtonTestRequests
-from gateway.settings import facts, supervised
+from gateway.requests.tests import ButtonTestRequests
+from gateway.settings import facts
 from gateway.settings.chains import Chains
 from gateway.settings.drivers import DriverChoice
 from gateway.settings.explanation import explain
@@ -448,38 +446,3 @@ def _outputs_by_endpoint(settings: Settings) -> dict[str, frozenset[str]]:
         name: frozenset(output for lines in signs.lines.values() for output, _ in lines)
         for name, signs in facts.signs_of(settings).items()
     }
-
-
-def watching_of(settings: Settings) -> Watching:
-    """The watch's piece of the settings."""
-    return Watching(
-        intervals=supervised.intervals_of(settings),
-        speaking=frozenset(
-            name
-            for name in settings.supervision.endpoints
-            if supervised.speaks_for_itself(settings, name)
-        ),
-        positions=any(
-            level.nearest is not None for plan in settings.plans.values() for level in plan.levels
-        ),
-    )
-
-
-def buttons_of(settings: Settings) -> Buttons:
-    """What walk tests and the list of tests need of the settings."""
-    return Buttons(
-        settings.sites.keys(), facts.sources_of(settings), supervised.due_within(settings)
-    )
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The desk's piece of the settings."""
-    return Rules(
-        sources=facts.sources_of(settings),
-        sites=facts.sites_of(settings),
-        groups=Groups(facts.groups_of(settings)),
-        plans=facts.plans_of(settings),
-        dispositions=facts.dispositions_of(settings),
-        flapping=facts.flapping_of(settings),
-        zone=facts.zone_of(settings),
-    )

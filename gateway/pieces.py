@@ -1,4 +1,4 @@
-"""From the settings to each service's own piece of them. No decisions, only translation."""
+"""From the settings to each voice service's own piece of them. No decisions, only translation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from gateway import squelches
-from gateway.alarm.journal.keeper import Retention
 from gateway.link.messages import IncidentState
 from gateway.moment import parse_timestamp
 from gateway.settings import facts
@@ -40,15 +39,6 @@ from gateway.voice.recording.incidents import Occasion
 from gateway.voice.recording.recorder import RecorderOptions
 from gateway.voice.recording.retention import Limits
 from gateway.voice.talkgroup import TalkgroupOptions
-
-
-def retention_of(settings: Settings) -> Retention:
-    """How long the journal keeps its rows, and where they go then."""
-    kept = settings.journal
-    return Retention(
-        None if kept.keep_days is None else kept.keep_days * 86_400.0,
-        kept.archive or settings.data_dir / "archive",
-    )
 
 
 def recordings_of(settings: Settings) -> Path:

@@ -238,6 +238,7 @@ def breaches(name: str, path: Path) -> list[str]:
             "gateway.app",
             "gateway.connections",
             "gateway.alarm_gateway",
+            "gateway.alarm_pieces",
             "gateway.alarm_side",
             "gateway.voice_side",
             "gateway.pieces",

@@ -11,7 +11,7 @@ import pytest
 from drivers import registry
 from gateway.alarm.plans.choosing import Choosing
 from gateway.alarm.supervision.presence import Presences
-from gateway.alarm_side import rules_of
+from gateway.alarm_pieces import rules_of
 from gateway.cli.explain import explain
 from gateway.control.client import GatewayRefusedCall
 from gateway.control.server import ControlServer

@@ -16,20 +16,17 @@ from gateway.alarm.gauges import Gauges
 from gateway.alarm.handover import Handover
 from gateway.alarm.journal.journal import Journal
 from gateway.alarm.neighbours.neighbours import Neighbours
-from gateway.alarm.outputs import Outputs
-from gateway.alarm.pictures.cameras import Cameras
 from gateway.alarm.pictures.picture import Pictures
 from gateway.alarm.pictures.store import PictureStore
 from gateway.alarm.plans.choosing import Choosing
 from gateway.alarm.plans.plan import SUPERVISION
 from gateway.alarm.plans.rehearsal import Question
 from gateway.alarm.responder import Responder
-from gateway.alarm.signals.inputs import Inputs
 from gateway.alarm.supervision.presence import Presences
 from gateway.alarm.supervision.watch import Watch
+from gateway.alarm_devices import AlarmDevices
 from gateway.alarm_pieces import buttons_of, rules_of, watching_of
 from gateway.control.server import Handler
-from gateway.errors import DriverUnavailable
 from gateway.link.media_link import MediaLink
 from gateway.link.messages import Action, EndpointState, IncidentState, Page
 from gateway.ops.pacing import Pace
@@ -41,7 +38,6 @@ from gateway.requests.shelving import ShelvingRequests
 from gateway.requests.tests import ButtonTestRequests
 from gateway.settings import facts
 from gateway.settings.chains import Chains
-from gateway.settings.drivers import DriverChoice
 from gateway.settings.explanation import explain
 from gateway.settings.model import Settings
 from gateway.shared import Shared
@@ -66,9 +62,6 @@ class AlarmSide:
     ) -> None:
         self._shared = shared
         self._settings = settings
-        self._of_input = _endpoints_by_input(settings)
-        self._outputs_of = _outputs_by_endpoint(settings)
-        self._broken_outputs: dict[str, str] = {}
         self._on_incident = on_incident
         self._on_page = on_page
         gateway, topics, counters = shared.gateway, shared.topics, shared.counters
@@ -120,11 +113,6 @@ class AlarmSide:
             deliver=self.desk.deliver,
         )
         self._gauges = Gauges(gateway, topics, shared.control, self.desk.figures)
-        self._cameras = Cameras(self._camera_fault, counters)
-        store = PictureStore(shared.data_dir / "pictures")
-        self._pictures = Pictures(
-            gateway, topics, media, self._cameras, store, shared.clock, counters
-        )
         self._neighbours = Neighbours(
             gateway,
             topics,
@@ -148,8 +136,17 @@ class AlarmSide:
             self._is_well,
             shared.data_dir / "alive",
         )
-        self._inputs = Inputs(self.desk.take, self._input_fault, counters, self._watch.input_heard)
-        self._outputs = Outputs(gateway, shared.clock, self._output_fault)
+        self._devices = AlarmDevices(shared, settings, self.desk.take, self._watch.input_heard)
+        self._outputs = self._devices.outputs
+        self._pictures = Pictures(
+            gateway,
+            topics,
+            media,
+            self._devices.cameras,
+            PictureStore(shared.data_dir / "pictures"),
+            shared.clock,
+            counters,
+        )
         self._tests = ButtonTestRequests(
             self.desk, lambda: buttons_of(self._settings), shared.clock, journal.standing
         )
@@ -187,34 +184,22 @@ class AlarmSide:
         group.create_task(self._drilling.run(), name="drills")
         self._outputs.take_up(self.desk.incidents())
         self._outputs.configure(facts.signs_of(self._settings), facts.drilled_of(self._settings))
-        for name, choice in self._settings.outputs.items():
-            self._start_output(group, name, choice)
+        self._devices.start_outputs(group)
         self._refresh(self._settings)
-        for name, choice in self._settings.inputs.items():
-            self._start_input(group, name, choice)
-        for name, endpoint in self._settings.endpoints.items():
-            if endpoint.camera is not None:
-                self._start_camera(group, name, endpoint.camera)
+        self._devices.start_inputs(group)
+        self._devices.start_cameras(group)
 
     async def settled(self) -> None:
         """Returns once every input, output and camera is up or reported as faulted."""
-        await self._inputs.settled()
-        await self._outputs.settled()
-        await self._cameras.settled()
+        await self._devices.settled()
 
     async def stop(self) -> None:
         """Close inputs and outputs; what the inputs have handed over is stored."""
-        for name in self._settings.inputs:
-            await self._inputs.stop(name)
-        self._outputs.close()
-        for name in self._settings.outputs:
-            await self._outputs.stop(name)
+        await self._devices.stop()
 
     async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
         """Change what differs; running incidents keep their plans and timers."""
-        old, self._settings = self._settings, settings
-        self._of_input = _endpoints_by_input(settings)
-        self._outputs_of, shown = _outputs_by_endpoint(settings), self._outputs_of
+        self._settings = settings
         self._rules = rules_of(settings)
         self._choosing.reload(self._rules.groups, facts.rotas_of(settings), self._rules.zone)
         self.desk.reload(self._rules)
@@ -224,32 +209,10 @@ class AlarmSide:
         self._tell_neighbours(settings)
         self._drilling.configure(facts.drills_of(settings), facts.zone_of(settings))
         self._outputs.configure(facts.signs_of(settings), facts.drilled_of(settings))
-        for name, choice in old.outputs.items():
-            if settings.outputs.get(name) != choice:
-                await self._outputs.stop(name)
-                self._output_fault(name, None)
-        for name, choice in settings.outputs.items():
-            if old.outputs.get(name) != choice:
-                self._start_output(group, name, choice)
-        for name in shown.keys() | self._outputs_of.keys():
-            self._show_outputs(name)
-        for name, choice in old.inputs.items():
-            if settings.inputs.get(name) != choice:
-                await self._inputs.stop(name)
-        for name, choice in settings.inputs.items():
-            if old.inputs.get(name) != choice:
-                self._start_input(group, name, choice)
-        before = {name: endpoint.camera for name, endpoint in old.endpoints.items()}
-        after = {name: endpoint.camera for name, endpoint in settings.endpoints.items()}
-        for name, camera in before.items():
-            if camera is not None and after.get(name) != camera:
-                await self._cameras.stop(name)
-        for name, camera in after.items():
-            if camera is not None and before.get(name) != camera:
-                self._start_camera(group, name, camera)
+        await self._devices.reload(group, settings)
         self._refresh(settings)
         # A reload that says it is done has its new devices open, or reported as faulted.
-        await self._inputs.settled()
+        await self._devices.inputs.settled()
         await self._outputs.settled()
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -265,62 +228,6 @@ class AlarmSide:
 
     def _explain(self, question: Question) -> dict[str, Any]:
         return explain(self._settings, self._rules, self._choosing, question)
-
-    # Devices
-
-    def _start_input(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
-        driver = self._made("input", name, choice, self._input_fault)
-        if driver is not None:
-            self._inputs.start(group, name, driver)
-
-    def _start_output(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
-        driver = self._made("output", name, choice, self._output_fault)
-        if driver is not None:
-            self._outputs.start(group, name, driver)
-
-    def _start_camera(self, group: asyncio.TaskGroup, name: str, choice: DriverChoice) -> None:
-        driver = self._made("camera", name, choice, self._camera_fault)
-        if driver is not None:
-            self._camera_fault(name, None)
-            self._cameras.start(group, name, driver)
-
-    def _made(
-        self, family: str, name: str, choice: DriverChoice, fault: Callable[[str, str | None], None]
-    ) -> Any:
-        """The device's driver; None where it cannot be had, which is told as its fault.
-
-        Raises:
-            DriverUnavailable: it is marked ``required``.
-        """
-        try:
-            driver = self._shared.drivers.driver(family, choice.driver)
-        except DriverUnavailable as error:
-            if choice.required:
-                raise
-            _LOGGER.error("%s[%s]: left out: %s", family, name, error)
-            fault(name, error.what)
-            return None
-        return driver(name, choice.options)
-
-    def _input_fault(self, name: str, what: str | None) -> None:
-        for endpoint in self._of_input.get(name, ()):
-            self._shared.states.fault(endpoint, "input", what)
-
-    def _output_fault(self, name: str, what: str | None) -> None:
-        self._broken_outputs.pop(name, None)
-        if what is not None:
-            self._broken_outputs[name] = what
-        for endpoint, outputs in self._outputs_of.items():
-            if name in outputs:
-                self._show_outputs(endpoint)
-
-    def _show_outputs(self, endpoint: str) -> None:
-        broken = sorted(self._outputs_of.get(endpoint, frozenset()) & self._broken_outputs.keys())
-        told = "; ".join(f"{output}: {self._broken_outputs[output]}" for output in broken)
-        self._shared.states.fault(endpoint, "output", told or None)
-
-    def _camera_fault(self, name: str, what: str | None) -> None:
-        self._shared.states.fault(name, "camera", what)
 
     # What desk and responder say
 
@@ -431,18 +338,3 @@ class AlarmSide:
                 self._show_input_now(name)
         for shelf in self.desk.intake.shelving.shelves:
             self._show_shelf(shelf.endpoint)
-
-
-def _endpoints_by_input(settings: Settings) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, endpoint in settings.endpoints.items():
-        if endpoint.input is not None:
-            found.setdefault(endpoint.input, []).append(name)
-    return found
-
-
-def _outputs_by_endpoint(settings: Settings) -> dict[str, frozenset[str]]:
-    return {
-        name: frozenset(output for lines in signs.lines.values() for output, _ in lines)
-        for name, signs in facts.signs_of(settings).items()
-    }

@@ -237,6 +237,7 @@ def breaches(name: str, path: Path) -> list[str]:
             "gateway.cli",
             "gateway.app",
             "gateway.connections",
+            "gateway.alarm_devices",
             "gateway.alarm_gateway",
             "gateway.alarm_pieces",
             "gateway.alarm_side",

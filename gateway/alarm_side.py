@@ -1,11 +1,9 @@
-"""The alarm side put together: inputs, desk, responder, cameras. No decisions of its own."""
+"""The alarm side put together: desk, responder, watch, devices. No decisions of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,9 +25,9 @@ from gateway.alarm.supervision.watch import Watch
 from gateway.alarm_devices import AlarmDevices
 from gateway.alarm_pieces import buttons_of, rules_of, watching_of
 from gateway.control.server import Handler
+from gateway.input_states import InputStates
 from gateway.link.media_link import MediaLink
 from gateway.link.messages import Action, EndpointState, IncidentState, Page
-from gateway.ops.pacing import Pace
 from gateway.requests.alarm import AlarmRequests
 from gateway.requests.drills import DrillRequests
 from gateway.requests.explain import ExplainRequests
@@ -43,9 +41,6 @@ from gateway.settings.model import Settings
 from gateway.shared import Shared
 
 _LOGGER = logging.getLogger(__name__)
-
-INPUTS_SHOWN = 32
-"""Inputs whose state is shown at a time."""
 
 
 class AlarmSide:
@@ -150,13 +145,16 @@ class AlarmSide:
         self._tests = ButtonTestRequests(
             self.desk, lambda: buttons_of(self._settings), shared.clock, journal.standing
         )
+        self._input_states = InputStates(shared.states, self.desk, settings.endpoints)
         self._shelving = ShelvingRequests(
-            self.desk, self.desk.source_of, journal.append, shared.clock, self._show_shelf
+            self.desk,
+            self.desk.source_of,
+            journal.append,
+            shared.clock,
+            self._input_states.show_shelf,
         )
         shared.states.on_change(self._endpoint_changed)
         shared.states.give_way(self.desk.busy, self.desk.crowded)
-        self._to_show: OrderedDict[str, None] = OrderedDict()  # a set that keeps its order
-        self._showing = Pace(self._show_inputs, INPUTS_SHOWN, self.desk.busy, self.desk.crowded)
         journal.on_fault(self._watch.storage)
         journal.on_fault(self._storage_changed)
         journal.on_fault(self._outputs.storage)
@@ -185,7 +183,7 @@ class AlarmSide:
         self._outputs.take_up(self.desk.incidents())
         self._outputs.configure(facts.signs_of(self._settings), facts.drilled_of(self._settings))
         self._devices.start_outputs(group)
-        self._refresh(self._settings)
+        self._input_states.show_all()
         self._devices.start_inputs(group)
         self._devices.start_cameras(group)
 
@@ -200,6 +198,7 @@ class AlarmSide:
     async def reload(self, group: asyncio.TaskGroup, settings: Settings) -> None:
         """Change what differs; running incidents keep their plans and timers."""
         self._settings = settings
+        self._input_states.configure(settings.endpoints)
         self._rules = rules_of(settings)
         self._choosing.reload(self._rules.groups, facts.rotas_of(settings), self._rules.zone)
         self.desk.reload(self._rules)
@@ -210,7 +209,7 @@ class AlarmSide:
         self._drilling.configure(facts.drills_of(settings), facts.zone_of(settings))
         self._outputs.configure(facts.signs_of(settings), facts.drilled_of(settings))
         await self._devices.reload(group, settings)
-        self._refresh(settings)
+        self._input_states.show_all()
         # A reload that says it is done has its new devices open, or reported as faulted.
         await self._devices.inputs.settled()
         await self._outputs.settled()
@@ -240,9 +239,9 @@ class AlarmSide:
         self._tests.raised(raised)
         self._outputs.raised(raised)
         if event.endpoint is not None:
-            self._show_input(event.endpoint)
+            self._input_states.show(event.endpoint)
             if len(self.desk.intake.shelving):
-                self._show_shelf(event.endpoint)
+                self._input_states.show_shelf(event.endpoint)
             if event.category != SUPERVISION:
                 self._watch.endpoint_signalled(event.endpoint)
         if event.signal == "alarm":
@@ -265,7 +264,7 @@ class AlarmSide:
 
     def _own_incident(self, state: IncidentState) -> None:
         for endpoint in state.endpoints:
-            self._show_input(endpoint)
+            self._input_states.show(endpoint)
         if state.state == "closed":
             self._pictures.closed(state.id)
         self.responder.observe(state)
@@ -294,25 +293,6 @@ class AlarmSide:
         )
         self._on_page(page)
 
-    def _show_input(self, name: str) -> None:
-        """Show the state of an input; in a storm a few at a time."""
-        self._to_show[name] = None
-        self._showing.go()
-
-    def _show_inputs(self, most: int) -> bool:
-        for name in list(itertools.islice(self._to_show, most)):
-            del self._to_show[name]
-            self._show_input_now(name)
-        return bool(self._to_show)
-
-    def _show_input_now(self, name: str) -> None:
-        endpoint = self._settings.endpoints.get(name)
-        if endpoint is not None and endpoint.input is not None:
-            self._shared.states.input(name, self.desk.input_state(name).value)
-
-    def _show_shelf(self, name: str) -> None:
-        self._shared.states.shelved(name, self.desk.intake.shelving.until(name))
-
     def _is_well(self, name: str) -> bool:
         return name in self._shared.states and self._shared.states.state(name).health != "fault"
 
@@ -329,12 +309,3 @@ class AlarmSide:
                 await asyncio.sleep(0)
         if settings is self._settings:  # else there was another reload meanwhile
             self._watch.take_chains(chains.chains())
-
-    def _refresh(self, settings: Settings) -> None:
-        for name, endpoint in settings.endpoints.items():
-            if endpoint.input is None:
-                self._shared.states.input(name, None)
-            else:
-                self._show_input_now(name)
-        for shelf in self.desk.intake.shelving.shelves:
-            self._show_shelf(shelf.endpoint)

@@ -244,6 +244,7 @@ def breaches(name: str, path: Path) -> list[str]:
             "gateway.voice_side",
             "gateway.pieces",
             "gateway.endpoints",
+            "gateway.input_states",
             "gateway.squelches",
             "gateway.shared",
             "gateway.settings",

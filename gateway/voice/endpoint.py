@@ -12,9 +12,9 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.errors import DriverError, DriverIOError
 from gateway.ops.counters import Counters
 from gateway.ports import BLOCK, AudioDevice, AudioStream
+from gateway.voice.device import Device
 from gateway.voice.downlink.downlink import Downlink, Heard
 from gateway.voice.downlink.hearing import Hearing
 from gateway.voice.downlink.jitter import Frame
@@ -40,10 +40,6 @@ from gateway.voice.uplink.squelch import Squelch
 from gateway.voice.uplink.uplink import Action, Ask, Begin, Block, GiveBack, Send, State, Uplink
 
 _LOGGER = logging.getLogger(__name__)
-
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 5.0
-"""Seconds before a device that failed is opened again; doubled from the first to the longest."""
 
 
 class Endpoint:
@@ -71,10 +67,10 @@ class Endpoint:
         hearing: Hearing | None = None,
     ) -> None:
         self.name = options.name
-        self.ready = asyncio.Event()
-        """Set once the device is open or known to be at fault."""
         self._options = options
-        self._device = device
+        self._device = Device(options.name, device, self._tell)
+        self.ready = self._device.ready
+        """Set once the device is open or known to be at fault."""
         self._line = line
         self._squelch = squelch
         self._senses = senses
@@ -101,7 +97,7 @@ class Endpoint:
             ticker,
             counters,
             active=self._playing,
-            broken=self._on_broken,
+            broken=self._device.broke,
             heard=None if hearing is None else self._heard,
             ducking_db=options.ducking_db,
             pre_emphasis=options.pre_emphasis,
@@ -111,8 +107,6 @@ class Endpoint:
         self._hot_timer: asyncio.TimerHandle | None = None
         self._hot_until = 0.0  # when it rings: uvloop's handle of what is due already cannot tell
         self._sender: Sender | None = None
-        self._fault: str | None = None
-        self._broken: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = float("inf")
         self._told: EndpointFacts | None = None
@@ -127,7 +121,7 @@ class Endpoint:
     def facts(self) -> EndpointFacts:
         line = self._line
         lines = dict.fromkeys((*self._senses, line))  # each once
-        faults = (self._fault, self._out, *(one.fault for one in lines if one is not None))
+        faults = (self._device.fault, self._out, *(one.fault for one in lines if one is not None))
         return EndpointFacts(
             talkgroup=self._tuning.speaks,
             hears=self._tuning.hears,
@@ -144,22 +138,8 @@ class Endpoint:
         if self._line is not None:
             self._line.on_ptt(lambda _keyed: self._tell())
             self._line.on_fault(lambda _fault: self._tell())
-        pause = _FIRST_PAUSE
         try:
-            while True:
-                began = _now()
-                try:
-                    async with self._device.open() as stream:
-                        await self._serve(stream)
-                except DriverError as error:
-                    self._report(error.what)
-                except Exception as error:  # a defect of the driver: this device's fault alone
-                    _LOGGER.exception("%s: the audio device's driver failed", self.name)
-                    self._report(repr(error))
-                if _now() - began > _LONGEST_PAUSE:
-                    pause = _FIRST_PAUSE
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            await self._device.run(self._serve)
         finally:
             self.hot_mic(None)
             self.tune(Tuning(None, ()))
@@ -307,20 +287,11 @@ class Endpoint:
         self._sender = Sender(stream.rate_hz, random.getrandbits)
         self._playout.attach(stream)
         self._rate_hz = stream.rate_hz
-        self._broken = asyncio.get_running_loop().create_future()
-        self._report(None)
+        self._device.works()
         self._look_at_lines()
         self._key(Change(self._hot.is_open))
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._capture(stream), name=f"endpoint[{self.name}].capture")
-                group.create_task(self._watch(self._broken), name=f"endpoint[{self.name}].playback")
-        # No `except*`: until Python 3.11.4 it wraps what is raised from it in a group of its own.
-        except ExceptionGroup as errors:
-            failed, others = errors.split(DriverError)
-            if failed is None or others is not None:
-                raise
-            raise _first(failed) from None
+            await self._device.use(self._capture(stream))
         finally:
             # The line goes down before anything else can fail.
             self._playout.detach(_now())
@@ -345,14 +316,6 @@ class Endpoint:
             actions = uplink.block(Block(samples, time.time() - delay), now)
             if actions:
                 self._do(actions)
-
-    @staticmethod
-    async def _watch(broken: asyncio.Future[None]) -> None:
-        await broken
-
-    def _on_broken(self, error: DriverIOError) -> None:
-        if self._broken is not None and not self._broken.done():
-            self._broken.set_exception(error)
 
     def _on_line(self, number: int) -> Callable[[bool, float], None]:
         return lambda is_open, _at: self._on_squelch(self._squelch.line(number, is_open))
@@ -450,17 +413,6 @@ class Endpoint:
         if tone is not None and self._rate_hz is not None and not self._hot.unattended:
             self._playout.sound(tones.samples(tone, self._rate_hz), _now())
 
-    def _report(self, fault: str | None) -> None:
-        if fault is not None and self._fault is None:
-            _LOGGER.warning("%s: %s", self.name, fault)
-        elif fault is not None:
-            _LOGGER.debug("%s: %s", self.name, fault)
-        elif self._fault is not None:
-            _LOGGER.info("%s: the audio device is well again", self.name)
-        self._fault = fault
-        self.ready.set()
-        self._tell()
-
     @property
     def _out(self) -> str | None:
         """That the input was taken out, for people."""
@@ -484,9 +436,3 @@ class Endpoint:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _first(errors: BaseExceptionGroup[DriverError]) -> DriverError:
-    """Any one of the errors: capture and playback of one device fail for one reason."""
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -5,43 +5,39 @@ Rules (contract, section 2 "Alarms and incidents"):
 1. Signals wait their turn in `reception`, in a storm on disk already (`acceptance`): what is decided
    then is decided as of when it was said. Everything else is decided as it comes. A decision is made at
    once: nothing is awaited within it.
-2. At a start, incidents go on where the journal has them, under a new owner term; events that the
-   broker never had are published; pages without a receipt are sent again with their old ids; what was
-   accepted and not decided is decided, before what comes then. A journal that cannot be read then is
-   taken up when it can (`recall`).
-3. An action off the wire counts only under its incident's own topic, and never if it is retained.
-4. Actions on incidents of other owners are theirs to answer.
-5. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
-   that begins or ends is stored in the same unit, and one that was running at the end of the last run
-   is raised at the start.
-6. In a storm the receipts of machines are taken together, a moment later; a person's word never.
+2. At a start what earlier runs left goes on (`resumption`), before what comes then is decided.
+3. Actions, off the wire and of local callers, are taken by `acting`.
+4. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
+   that begins or ends is stored in the same unit.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from gateway.alarm.acting import Acting
+from gateway.alarm.acting import Link as ActingLink
 from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised
 from gateway.alarm.clerk import Memory as WritingMemory
 from gateway.alarm.dispatch import Link as SendingLink
 from gateway.alarm.figures import STALE
 from gateway.alarm.incidents import wire
-from gateway.alarm.incidents.actions import Answer, Outcome
+from gateway.alarm.incidents.actions import Answer
 from gateway.alarm.incidents.cases import Rules
-from gateway.alarm.incidents.docket import KEEP_CLOSED, Change, Docket
+from gateway.alarm.incidents.docket import Change, Docket
 from gateway.alarm.incidents.incident import Effects
 from gateway.alarm.incidents.order import Order
 from gateway.alarm.incidents.record import IncidentRecord, State
-from gateway.alarm.incidents.saying import action_row
-from gateway.alarm.journal.journal import Kind, Row, Stored
+from gateway.alarm.journal.journal import Row
 from gateway.alarm.plans.choice import Chooser
 from gateway.alarm.plans.plan import SourceFacts
-from gateway.alarm.recall import PATIENCE, Recalled, recall
+from gateway.alarm.recall import Memory as RecallMemory
+from gateway.alarm.recall import OwnedElsewhere, Recall
+from gateway.alarm.resumption import Resumption
 from gateway.alarm.signals import held
 from gateway.alarm.signals.acceptance import Acceptance
 from gateway.alarm.signals.contact import (
@@ -57,40 +53,25 @@ from gateway.alarm.signals.reception import Reception
 from gateway.alarm.signals.sensing import Sensing
 from gateway.alarm.signals.waiting import Said, Waiting
 from gateway.alarm.standby import Adopt
-from gateway.errors import RemoteProtocolError, StorageError
-from gateway.link.incoming import Incoming
-from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState, decode, encode
+from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState
 from gateway.link.topics import Topics
 from gateway.moment import Moment, timestamp
 from gateway.ops.clock import DeadlineTimer, SystemClock
 from gateway.ops.counters import Counters
 from gateway.ports import AlarmSignal, SignalKind
 
-_LOGGER = logging.getLogger(__name__)
-
-RECEIPTS_TOGETHER = 0.2
-"""Seconds for which machines' receipts are collected in a storm; a page is sent again after 1 s."""
 TICKS = 16
 """Incidents whose time has come that are looked at before the loop gets its turn."""
-OwnedElsewhere = Callable[[Sequence[IncidentRecord]], Awaitable[frozenset[str]]]
 
 
-class Link(SendingLink, Protocol):
+class Link(SendingLink, ActingLink, Protocol):
     """What is needed of the control connection (`gateway.link.session.ControlLink`)."""
 
-    def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None], /) -> None: ...
-    def unsubscribe(
-        self, topic_filter: str, handler: Callable[[Incoming], None] | None = None, /
-    ) -> None: ...
     def on_connection(self, callback: Callable[[bool], None], /) -> None: ...
 
 
-class Memory(WritingMemory, Protocol):
+class Memory(WritingMemory, RecallMemory, Protocol):
     """What is needed of the journal (`gateway.alarm.journal.journal.Journal`)."""
-
-    async def closed_incidents(self, since: float, /) -> tuple[Stored, ...]: ...
-    async def standing(self, kind: Kind, /) -> tuple[Stored, ...]: ...
-    async def signals_among(self, ids: Sequence[str], /) -> frozenset[str]: ...
 
 
 class Desk:
@@ -112,8 +93,6 @@ class Desk:
     ) -> None:
         """``owned_elsewhere`` says which of an earlier run's incidents are another gateway's by now."""
         self._identity = identity
-        self._owned_elsewhere = owned_elsewhere
-        self._topics = topics
         self._link = link
         self._journal = journal
         self._clock = clock
@@ -140,9 +119,32 @@ class Desk:
         )
         self._timer = DeadlineTimer(clock, self._expired)
         self._arming: asyncio.Handle | None = None
-        self._receipts: list[Action] = []
-        self._receiving: asyncio.TimerHandle | None = None
         self._ready = asyncio.Event()
+        self._acting = Acting(
+            topics,
+            link,
+            self._docket,
+            clock,
+            counters,
+            self._ready,
+            busy=self.busy,
+            carry_out=self._carry_out,
+        )
+        self._resumption = Resumption(
+            identity,
+            link,
+            clock,
+            new_id,
+            Recall(journal, counters, owned_elsewhere),
+            self._docket,
+            self.intake,
+            self._clerk,
+            self._reception,
+            sources=lambda: self._rules.sources,
+            decide=self._take,
+            carry_out=self._carry_out,
+            deliver=self._acting.deliver,
+        )
 
     async def ready(self) -> None:
         """Returns once the journal's incidents are taken up and signals are taken."""
@@ -150,18 +152,14 @@ class Desk:
 
     async def run(self) -> None:
         """Take up what the journal has, then serve until cancelled."""
-        begun = self._clock.now().wall
-        recalled = await self._recalled(begun)
+        await self._resumption.read()
         async with asyncio.TaskGroup() as tasks:
             self._clerk.begin(tasks)
             self._reception.acceptance.begin(tasks)
             self._link.on_connection(self._connection_changed)
-            self._link.subscribe(self._topics.action("+", "+"), self._action_arrived)
+            self._acting.begin()
             try:
-                if recalled is not None:
-                    self._take_up(recalled)
-                else:
-                    tasks.create_task(self._recall_late(begun), name="alarm.recall")
+                self._resumption.begin(tasks)
                 self._ready.set()
                 self._reception.open()
                 await asyncio.get_running_loop().create_future()
@@ -171,9 +169,7 @@ class Desk:
                 self._clerk.end()
                 self._reception.acceptance.end()
                 self._reception.close()
-                if self._receiving is not None:
-                    self._receiving.cancel()
-                self._link.unsubscribe(self._topics.action("+", "+"), self._action_arrived)
+                self._acting.end()
 
     def take(self, input_name: str, signal: AlarmSignal, told: Callable[[bool], None]) -> None:
         """One signal of a driver; ``told`` hears whether it is on disk: only then it is acknowledged."""
@@ -297,24 +293,12 @@ class Desk:
         return await raised
 
     async def act(self, action: Action) -> Answer | None:
-        """An action of a local caller, which need not reach the broker; None: not ours.
-
-        Raises:
-            LocalProtocolError: it is no Action of the contract.
-        """
-        encode(action)
-        await self._ready.wait()
-        done = self._act(action)
-        if done is None:
-            return None
-        answer, saying = done
-        if saying is not None:
-            await saying
-        return answer
+        """An action of a local caller, as `Acting.act`."""
+        return await self._acting.act(action)
 
     def deliver(self, action: Action) -> bool:
-        """Take an action without waiting; False: its incident is not ours."""
-        return self._ready.is_set() and self._act(action) is not None
+        """An action that nobody waits for, as `Acting.deliver`; False: its incident is not ours."""
+        return self._acting.deliver(action)
 
     def reload(self, rules: Rules) -> None:
         """New rules for new incidents; those that run keep their plan and their timers."""
@@ -391,96 +375,6 @@ class Desk:
             is_out=lambda event: not self._clerk.holds(event),
         )
 
-    # A start
-
-    async def _recall_late(self, begun: float) -> None:
-        """Rule 2, for a journal that could not be read at the start."""
-        while True:
-            await asyncio.sleep(PATIENCE)
-            recalled = await self._recalled(begun, late=True)
-            if recalled is not None:
-                new = [one.record for one in self._docket if one.record.state is not State.CLOSED]
-                self._take_up(recalled)
-                self._merge([one.record for one in recalled.opened], new)
-                return
-
-    def _merge(self, old: Iterable[IncidentRecord], new: Iterable[IncidentRecord]) -> None:
-        """What was raised anew while the incident that it belongs to was not known."""
-        known = {(one.case.subject, one.case.quiet, one.case.drill): one.case.id for one in old}
-        for case in (one.case for one in new):
-            if (into := known.get((case.subject, case.quiet, case.drill))) is not None:
-                self.deliver(
-                    Action(
-                        id=self._new_id(),
-                        incident=case.id,
-                        group=None,
-                        by=self._identity.gateway,
-                        action="merge",
-                        time=timestamp(self._clock.now().wall),
-                        into=into,
-                    )
-                )
-
-    async def _recalled(self, begun: float, *, late: bool = False) -> Recalled | None:
-        """What earlier runs left and still is this gateway's."""
-        recalled = await recall(self._journal, begun, self._counters, late=late)
-        if recalled is None or self._owned_elsewhere is None:
-            return recalled
-        others = await self._owned_elsewhere([one.record for one in recalled.opened])
-        for incident in sorted(others):
-            _LOGGER.info("incident %s: another gateway has it", incident)
-        self._journal.append_soon([Row(Kind.YIELDED, one, b"") for one in sorted(others)])
-        kept = [one for one in recalled.opened if one.record.case.id not in others]
-        return replace(recalled, opened=kept)
-
-    def _take_up(self, recalled: Recalled) -> None:
-        now = self._clock.now()
-        # The broker may never have had a closed one's last state; it has it for what is left.
-        late = []
-        for one in recalled.closed:
-            left = KEEP_CLOSED - (now.wall - (one.record.closed or now.wall))
-            if 1 <= left <= KEEP_CLOSED:
-                self._docket.restore(one.record, now, same_boot=False)
-                late.append((one.record, int(left)))
-        self._clerk.say_again(late, recalled.events)
-        changes: list[Change] = []
-        for one in recalled.opened:
-            same_boot = one.boot == self._identity.kernel_boot
-            incident = self._docket.restore(one.record, now, same_boot=same_boot)
-            _LOGGER.info("incident %s: taken up from the journal", incident.id)
-            changes.append((incident, Effects(changed=True)))
-        orphans = self._docket.orphaned(now)
-        if changes or orphans:
-            self._carry_out((), [*changes, *orphans], now)
-        self._arm()
-        if self._link.connected:
-            self._clerk.reconnected()
-        self.intake.shelving.load(recalled.shelved, self._rules.sources, now)
-        self._take(Taken(rows=self.intake.shelving.take_rows()), now)
-        self._take_up_guards(recalled.guards)
-        accepted = self._reception.acceptance.take_up(
-            recalled.accepted, self._docket.directory, self._clock.now()
-        )
-        if accepted:
-            _LOGGER.info("%d accepted signals are decided now", len(accepted))
-        self._reception.readmit(accepted)
-        self._arm()
-
-    def _take_up_guards(self, rows: Iterable[Stored]) -> None:
-        """Rule 5."""
-        found: list[Sighting] = []
-        for row in rows:
-            try:
-                sighting = held.from_bytes(row.body, self._docket.directory)
-            except StorageError as error:
-                _LOGGER.error("%s: %s; not taken up", row.key, error)
-                continue
-            if sighting is not None:
-                found.append(sighting)
-        if found:
-            now = self._clock.now()
-            self._take(self.intake.left_over(found, now), now)
-
     # Signals
 
     def _take_in(self, waiting: Waiting, now: Moment) -> None:
@@ -501,6 +395,7 @@ class Desk:
             self._journal.append_soon(rows)
         for sighting in taken.sightings:
             self._raise(sighting, now)
+        self._arm()
 
     def _raise(
         self,
@@ -525,7 +420,7 @@ class Desk:
         )
         self._clerk.carry_out([*own, *rows], changes, now, sensed=sensed, done=done)
 
-    # Time, actions, connection
+    # Time, connection
 
     def _expired(self, now: Moment) -> None:
         self._take(self.intake.tick(now), now)
@@ -539,64 +434,6 @@ class Desk:
         if changed:
             self._carry_out((), changed, now)
         self._arm()
-
-    def _action_arrived(self, incoming: Incoming) -> None:
-        if incoming.retain:
-            self._counters.add("alarm.actions_retained")
-            return
-        levels = self._topics.levels(incoming.topic)
-        try:
-            action = decode(Action, incoming.payload)
-        except RemoteProtocolError as error:
-            self._counters.add("alarm.actions_malformed")
-            _LOGGER.debug("refused: %s: %s", incoming.topic, error)
-            return
-        if levels is None or levels[1] != action.incident:
-            self._counters.add("alarm.actions_malformed")
-            return
-        if action.action == "receipt" and self._clerk.busy:
-            self._put_off(action)
-        else:
-            self.deliver(action)
-
-    def _put_off(self, receipt: Action) -> None:
-        """Rule 6: those of one incident, which come together, are then one change of it."""
-        self._receipts.append(receipt)
-        if self._receiving is None:
-            loop = asyncio.get_running_loop()
-            self._receiving = loop.call_later(RECEIPTS_TOGETHER, self._receive)
-
-    def _receive(self) -> None:
-        self._receiving = None
-        receipts, self._receipts = self._receipts, []
-        for receipt in receipts:
-            self.deliver(receipt)
-
-    def _act(self, action: Action) -> tuple[Answer, asyncio.Future[Raised] | None] | None:
-        now = self._clock.now()
-        done = self._docket.act(action, now)
-        if done is None:
-            return None
-        changes, answer = done
-        self._counters.add(f"alarm.actions_{answer.outcome}")
-        # A machine's receipts come by the thousand in a storm; what people do is worth a line.
-        level = logging.DEBUG if action.action == "receipt" else logging.INFO
-        _LOGGER.log(
-            level,
-            "incident %s: %s by %s%s %s%s",
-            action.incident,
-            action.action,
-            action.by,
-            f" of {action.group}" if action.group else "",
-            answer.outcome,
-            f": {answer.reason}" if answer.reason else "",
-        )
-        if not answer.effects.changed:
-            return answer, None
-        # What was answered before is not stored as an action again.
-        repeated = answer.outcome is Outcome.REPEATED
-        rows = () if repeated else (action_row(action, answer.reason),)
-        return answer, self._carry_out(rows, changes, now)
 
     def _connection_changed(self, connected: bool) -> None:
         if connected and self._ready.is_set():

@@ -137,7 +137,7 @@ class UnreadableJournal(GatedJournal):
 async def test_journal_that_cannot_be_read_at_the_start_is_taken_up_when_it_can(
     tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr("gateway.alarm.desk.PATIENCE", 0.05)
+    monkeypatch.setattr("gateway.alarm.resumption.PATIENCE", 0.05)
     async with UnreadableJournal(tmp_path / "journal.db") as journal:
         journal.readable = True
         async with Bench(journal, WireEnd()).running() as bench:

@@ -34,6 +34,7 @@ class AlarmDevices:
         self._settings = settings
         self._of_input = _endpoints_by_input(settings)
         self._outputs_of = _outputs_by_endpoint(settings)
+        self._broken_inputs: dict[str, str] = {}
         self._broken_outputs: dict[str, str] = {}
         self.inputs = Inputs(take, self._input_fault, shared.counters, heard)
         self.outputs = Outputs(shared.gateway, shared.clock, self._output_fault)
@@ -84,11 +85,17 @@ class AlarmDevices:
             self._show_outputs(name)
         for name in _unlike(old.inputs, settings.inputs):
             await self.inputs.stop(name)
+            self._input_fault(name, None)
         for name, choice in _unlike(settings.inputs, old.inputs).items():
             self._start_input(group, name, choice)
+        for name, endpoint in settings.endpoints.items():
+            known = old.endpoints.get(name)
+            if known is None or known.input != endpoint.input:
+                self._show_input(name)
         before, after = _cameras_of(old), _cameras_of(settings)
         for name in _unlike(before, after):
             await self.cameras.stop(name)
+            self._camera_fault(name, None)
         for name, choice in _unlike(after, before).items():
             self._start_camera(group, name, choice)
 
@@ -145,8 +152,16 @@ class AlarmDevices:
     # Faults
 
     def _input_fault(self, name: str, what: str | None) -> None:
+        self._broken_inputs.pop(name, None)
+        if what is not None:
+            self._broken_inputs[name] = what
         for endpoint in self._of_input.get(name, ()):
-            self._shared.states.fault(endpoint, "input", what)
+            self._show_input(endpoint)
+
+    def _show_input(self, endpoint: str) -> None:
+        name = self._settings.endpoints[endpoint].input
+        told = None if name is None else self._broken_inputs.get(name)
+        self._shared.states.fault(endpoint, "input", told)
 
     def _output_fault(self, name: str, what: str | None) -> None:
         self._broken_outputs.pop(name, None)

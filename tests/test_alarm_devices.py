@@ -78,9 +78,11 @@ def start(devices, group):
     devices.start_cameras(group)
 
 
-def changed(settings, *, inputs=None, outputs=None, cameras=None, shows=None):
-    """The settings with other devices; ``cameras`` and ``shows`` (outputs of "stored") by endpoint."""
+def changed(settings, *, inputs=None, outputs=None, cameras=None, shows=None, listens=None):
+    """The settings with other devices; by endpoint ``cameras``, ``shows`` (outputs of "stored"), ``listens`` (its input)."""
     endpoints = dict(settings.endpoints)
+    for name, one in (listens or {}).items():
+        endpoints[name] = replace(endpoints[name], input=one)
     for name, camera in (cameras or {}).items():
         endpoints[name] = replace(endpoints[name], camera=camera)
     for name, lines in (shows or {}).items():
@@ -173,6 +175,32 @@ async def test_an_input_that_is_broken_is_a_fault_of_each_of_its_endpoints(setti
     start(devices, group)
     await devices.settled()
     assert world.faults == {("south-gate-button", "input"): "is broken"}
+
+
+@pytest.mark.parametrize("after", [None, "gate-gpio"])
+async def test_an_endpoint_that_leaves_a_broken_input_is_well_and_one_that_joins_it_is_not(
+    settings, group, after
+):
+    world = World()
+    inputs = {**settings.inputs, "receiver-1": DriverChoice("broken", None)}
+    broken = changed(settings, inputs=inputs)
+    devices = world.devices(broken)
+    start(devices, group)
+    await devices.settled()
+    listens = {"south-gate-button": after, "north-gate-button": "receiver-1"}
+    await devices.reload(group, changed(broken, listens=listens))
+    assert world.faults == {("north-gate-button", "input"): "is broken"}
+
+
+async def test_an_endpoint_that_has_lost_its_broken_camera_is_well(settings, group):
+    world = World()
+    cameras = {"south-gate-intercom": DriverChoice("broken", None)}
+    devices = world.devices(changed(settings, cameras=cameras))
+    start(devices, group)
+    await devices.settled()
+    assert world.faults
+    await devices.reload(group, changed(settings, cameras={"south-gate-intercom": None}))
+    assert not world.faults
 
 
 async def test_of_several_outputs_each_that_is_broken_is_named(settings, group):

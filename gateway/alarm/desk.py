@@ -7,8 +7,8 @@ Rules (contract, section 2 "Alarms and incidents"):
    once: nothing is awaited within it.
 2. At a start what earlier runs left goes on (`resumption`), before what comes then is decided.
 3. Actions, off the wire and of local callers, are taken by `acting`.
-4. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal; a guard
-   that begins or ends is stored in the same unit.
+4. What comes of a signal on its way in (`intake`) is decided, stored and told like a signal (`raising`); a
+   guard that begins or ends is stored in the same unit.
 """
 
 from __future__ import annotations
@@ -35,22 +35,15 @@ from gateway.alarm.incidents.record import IncidentRecord, State
 from gateway.alarm.journal.journal import Row
 from gateway.alarm.plans.choice import Chooser
 from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.raising import Raising, problem_with
 from gateway.alarm.recall import Memory as RecallMemory
 from gateway.alarm.recall import OwnedElsewhere, Recall
 from gateway.alarm.resumption import Resumption
 from gateway.alarm.signals import held
 from gateway.alarm.signals.acceptance import Acceptance
-from gateway.alarm.signals.contact import (
-    Contact,
-    InputBoard,
-    InputState,
-    Sighting,
-    sighting_of,
-    understand,
-)
+from gateway.alarm.signals.contact import InputState, Sighting, sighting_of, understand
 from gateway.alarm.signals.intake import Intake, Taken
 from gateway.alarm.signals.reception import Reception
-from gateway.alarm.signals.sensing import Sensing
 from gateway.alarm.signals.waiting import Said, Waiting
 from gateway.alarm.standby import Adopt
 from gateway.link.messages import Action, AlarmEvent, AlarmFigures, IncidentState
@@ -100,9 +93,7 @@ class Desk:
         self._counters = counters
         self._rules = rules
         self._docket = Docket(identity.gateway, rules, new_id, chooser)
-        self._board = InputBoard()
         self.intake = Intake(rules.flapping)
-        self._sensing = Sensing(identity.gateway, identity.boot, new_id)
         self._reception = Reception(
             clock, counters, self._take_in, lambda: self._clerk.storing, self._acceptance_of
         )
@@ -117,6 +108,7 @@ class Desk:
             crowded=self.crowded,
             answered=self._reception.go,
         )
+        self._raising = Raising(identity, new_id, counters, self._docket, self._clerk)
         self._timer = DeadlineTimer(clock, self._expired)
         self._arming: asyncio.Handle | None = None
         self._ready = asyncio.Event()
@@ -219,7 +211,7 @@ class Desk:
         record = self._docket.release(incident)
         if record is not None:
             self._clerk.withdraw(incident)
-            self._arm()
+            self.arm()
         return record
 
     def elsewhere(self, records: Iterable[IncidentRecord]) -> None:
@@ -250,46 +242,24 @@ class Desk:
         return self._rules.sources.get(endpoint)
 
     def arm(self) -> None:
-        """Look at the time of `intake` again: what it holds was changed from outside."""
-        self._arm()
+        """Look at the deadlines when this turn of the loop is over: it may bring many changes.
+
+        Whoever changes what `intake` holds from outside asks for it.
+        """
+        if self._arming is None:
+            self._arming = asyncio.get_running_loop().call_soon(self._arm_timer)
 
     def problem_with(self, order: Order) -> str | None:
         """Why `raise_incident` cannot be done; None where it can."""
-        if order.site not in self._rules.sites:
-            return f"this gateway knows no site {order.site!r}"
-        source = self._rules.sources.get(order.endpoint) if order.endpoint else None
-        if order.endpoint is not None and (source is None or source.site != order.site):
-            return f"site {order.site} has no endpoint {order.endpoint!r} here"
-        if order.plan is not None and all(one.name != order.plan for one in self._rules.plans):
-            return f"there is no plan {order.plan!r}"
-        return None
+        return problem_with(order, self._rules)
 
     async def raise_incident(self, order: Order) -> Raised:
         """Raise an incident by hand, at a site or an endpoint that `problem_with` has no words for."""
         await self._ready.wait()
-        now = self._clock.now()
         source = self._rules.sources.get(order.endpoint or "")
-        order = order.at(source)
-        sighting = Sighting(
-            source=source,
-            subject=order.endpoint or order.site,
-            signal=SignalKind.ALARM,
-            category=order.category,
-            contact=Contact("", None),
-            code=order.code,
-            account=None,
-            zone=None,
-            text=order.text or "",
-            covert=order.covert,
-            by=order.by,
-        )
-        changes = self._docket.raise_by_hand(order, now)
         raised: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
-        sensed, rows = self._sensing.sense(
-            sighting, changes, now, drill=order.drill, site=order.site
-        )
-        self._clerk.carry_out(rows, changes, now, sensed=sensed, done=partial(_settle, raised))
-        self._arm()
+        self._raising.order(order, source, self._clock.now(), partial(_settle, raised))
+        self.arm()
         return await raised
 
     async def act(self, action: Action) -> Answer | None:
@@ -310,7 +280,7 @@ class Desk:
         changes = self._docket.reload(rules, now)
         if changes:
             self._carry_out((), changes, now)
-        self._arm()
+        self.arm()
 
     def store_again(self) -> None:
         """The journal works again: what it does not know, or not as it is, is stored."""
@@ -321,12 +291,8 @@ class Desk:
             self._carry_out((), changes, self._clock.now())
 
     def input_state(self, endpoint: str) -> InputState:
-        """An endpoint's input: in alarm while its contact is, or until the latch is reset."""
-        for incident in self._docket.current(endpoint):
-            record = incident.record
-            if not record.case.quiet and (record.latched or record.active):
-                return InputState.ALARM
-        return self._board.state(endpoint)
+        """An endpoint's input, as `Raising.input_state`."""
+        return self._raising.input_state(endpoint)
 
     def busy(self) -> bool:
         """Whether signals come in faster than one by one."""
@@ -339,7 +305,7 @@ class Desk:
     def figures(self) -> AlarmFigures:
         """How busy this desk is."""
         now = self._clock.now()
-        rates = self._sensing.figures.rates(now)
+        rates = self._raising.figures.rates(now)
         standing = [one.record for one in self._docket if one.record.state is not State.CLOSED]
         return AlarmFigures(
             gateway=self._identity.gateway,
@@ -354,7 +320,7 @@ class Desk:
             standing=len(standing),
             stale=sum(1 for one in standing if now.wall - one.case.raised > STALE),
             shelved=len(self.intake.shelving),
-            folded=self._sensing.folded,
+            folded=self._raising.folded,
             waiting=len(self._reception),
             refused=self._counters["alarm.refused"],
             busiest=rates.busiest,
@@ -383,10 +349,12 @@ class Desk:
         own, *others = taken.sightings
         rows = [*waiting.rows, *held.rows_of(taken.began, taken.ended), *taken.rows]
         done = partial(self._reception.acceptance.outcome, waiting)
-        self._raise(own, now, drill=waiting.drill, done=done, rows=rows, event_id=waiting.id, at=at)
+        self._raising.signal(
+            own, now, drill=waiting.drill, done=done, rows=rows, event_id=waiting.id, at=at
+        )
         for also in others:
-            self._raise(also, now)
-        self._arm()
+            self._raising.signal(also, now)
+        self.arm()
 
     def _take(self, taken: Taken, now: Moment) -> None:
         """What has come of time, or of a reload."""
@@ -394,31 +362,8 @@ class Desk:
         if rows:
             self._journal.append_soon(rows)
         for sighting in taken.sightings:
-            self._raise(sighting, now)
-        self._arm()
-
-    def _raise(
-        self,
-        sighting: Sighting,
-        now: Moment,
-        *,
-        drill: bool = False,
-        done: Done | None = None,
-        rows: Sequence[Row] = (),
-        event_id: str | None = None,
-        at: Moment | None = None,
-    ) -> None:
-        """One sighting becomes an event, a row, and what it changes about incidents.
-
-        ``event_id`` and ``at`` as in `Sensing.sense`.
-        """
-        self._counters.add("alarm.signals")
-        self._board.see(sighting)
-        changes = self._docket.signal(sighting, now, drill=drill, at=at)
-        sensed, own = self._sensing.sense(
-            sighting, changes, now, drill=drill, event_id=event_id, at=at
-        )
-        self._clerk.carry_out([*own, *rows], changes, now, sensed=sensed, done=done)
+            self._raising.signal(sighting, now)
+        self.arm()
 
     # Time, connection
 
@@ -433,7 +378,7 @@ class Desk:
         changed = [change for change in changes if change[1].changed]
         if changed:
             self._carry_out((), changed, now)
-        self._arm()
+        self.arm()
 
     def _connection_changed(self, connected: bool) -> None:
         if connected and self._ready.is_set():
@@ -444,13 +389,8 @@ class Desk:
     ) -> asyncio.Future[Raised]:
         said: asyncio.Future[Raised] = asyncio.get_running_loop().create_future()
         self._clerk.carry_out(rows, changes, now, done=partial(_settle, said))
-        self._arm()
+        self.arm()
         return said
-
-    def _arm(self) -> None:
-        """Look at the deadlines when this turn of the loop is over: it may bring many changes."""
-        if self._arming is None:
-            self._arming = asyncio.get_running_loop().call_soon(self._arm_timer)
 
     def _arm_timer(self) -> None:
         self._arming = None

@@ -136,6 +136,7 @@ PURE = {
     "gateway.voice.floor.wire": {"msgspec"},
     "gateway.voice.keying.ptt": set(),
     "gateway.voice.uplink.uplink": set(),
+    "gateway.voice.uplink.actions": set(),
     "gateway.voice.uplink.backlog": {"numpy"},
     "gateway.voice.uplink.squelch": {"numpy"},
     "gateway.voice.processing.recursion": {"numpy"},

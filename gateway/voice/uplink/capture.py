@@ -18,10 +18,11 @@ from gateway.voice.downlink.playout import Playout
 from gateway.voice.endpoint_ports import EndpointOptions, Floor, KeyerLine, TalkgroupFacts
 from gateway.voice.processing.chain import Chain
 from gateway.voice.rtp import Token
+from gateway.voice.uplink.actions import Action, Ask, Begin, GiveBack, Send
 from gateway.voice.uplink.hot_mic import Change, HotMic
 from gateway.voice.uplink.sender import Sender
 from gateway.voice.uplink.squelch import Squelch
-from gateway.voice.uplink.uplink import Action, Ask, Begin, Block, GiveBack, Send, State, Uplink
+from gateway.voice.uplink.uplink import Block, State, Uplink
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -34,14 +34,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from gateway.ports import BLOCK
 from gateway.voice.rtp import Token
+from gateway.voice.uplink.actions import Action, Ask, Begin, GiveBack, Send
 from gateway.voice.uplink.backlog import MAX_WAITING, Backlog, Block, Came
 
-__all__ = ["Block"]  # what it is fed with
+__all__ = ["Begin", "Block", "Send"]  # what it is fed with, and what it wants done
 
 ANSWER = MAX_WAITING * BLOCK
 """Seconds of speech that wait for an answer at most; what is older is dropped."""
@@ -62,35 +62,6 @@ CLOSED_FOR = 1.0
 _LONGEST_YIELD = 64.0
 _CLOSING = 0.04  # seconds within which the block being captured must come, if one comes at all
 _NEVER = float("-inf")
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Request the floor. Always the last action of a list: its answer may come meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class GiveBack:
-    """Release the floor, or take the request back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """A new talk burst under ``token``."""
-
-    token: Token
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send one block of the burst; None is a block of silence."""
-
-    block: Block | None
-    pre_roll: bool = False
-    last: bool = False
-
-
-Action = Ask | GiveBack | Begin | Send
 
 
 class State(Enum):

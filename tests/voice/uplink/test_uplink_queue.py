@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.voice.rtp import Token
-from gateway.voice.uplink.uplink import Ask, Begin, Block, GiveBack, Send, State, Uplink
+from gateway.voice.uplink.actions import Ask, Begin, GiveBack, Send
+from gateway.voice.uplink.uplink import Block, State, Uplink
 
 TOKEN = Token(3, 7)
 

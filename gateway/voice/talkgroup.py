@@ -2,15 +2,14 @@
 
 Decides nothing: `gateway.voice.floor.control` says who may talk and what may be played,
 `gateway.voice.floor.participant` what a member of ours asks for. Members of this gateway are switched
-here, at once and also without a broker, and everything is published as well. Used from the event
-loop only; nothing here waits.
+here, at once and also without a broker, and everything is published as well: voice from here, the
+floor's messages by `gateway.voice.floor.signalling`. Used from the event loop only; nothing here waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -18,9 +17,6 @@ from functools import partial
 from math import ceil
 
 from gateway.errors import RemoteProtocolError
-from gateway.link.incoming import Incoming
-from gateway.moment import timestamp
-from gateway.voice.floor import wire
 from gateway.voice.floor.actions import Answer, Show, State, StoreTerm, Stray, client_of
 from gateway.voice.floor.causes import Deny
 from gateway.voice.floor.control import Control
@@ -29,9 +25,10 @@ from gateway.voice.floor.participant import Participant
 from gateway.voice.floor.participant_actions import Action as MemberAction
 from gateway.voice.floor.participant_actions import Outcome, Refused, Send
 from gateway.voice.floor.requests import requested
+from gateway.voice.floor.signalling import Signalling
 from gateway.voice.floor.tokens import Verdict
 from gateway.voice.members import Joined, Labels, Members
-from gateway.voice.rtp import Packet, Token
+from gateway.voice.rtp import Packet
 from gateway.voice.talkgroup_ports import (
     Member,
     Surroundings,
@@ -73,10 +70,16 @@ class Talkgroup:
             around.gateway, options.floor, options.controllers, term=term, started=around.started
         )
         self._members = Members(name, around.counters)
+        self._signalling = Signalling(
+            name,
+            around,
+            requested=self._on_request,
+            answered=self._on_answer,
+            shown=self._on_state,
+        )
         self._todo: deque[Callable[[], None]] = deque()
         self._busy = False
         self._state = State.IDLE
-        self._since: tuple[tuple[State, str | None, Token], str] | None = None
         self._labels = Labels()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -186,22 +189,18 @@ class Talkgroup:
 
     def open(self) -> None:
         """Listen to the broker."""
-        topics, gateway = self._around.topics, self._around.gateway
-        self._around.control.subscribe(topics.floor(self.name, "+"), self._on_state)
-        self._around.voice.subscribe(topics.voice(self.name, "+"), self._on_voice)
-        self._around.voice.subscribe(topics.request(self.name, "+"), self._on_request)
-        self._around.voice.subscribe(topics.answer(self.name, gateway, "+"), self._on_answer)
+        around = self._around
+        around.voice.subscribe(around.topics.voice(self.name, "+"), self._on_voice)
+        self._signalling.open()
         self._arm()
 
     def close(self) -> None:
         """Give back and clear what is ours, and listen no more."""
         for name in self._members.names():
             self.leave(name)
-        topics, gateway = self._around.topics, self._around.gateway
-        self._around.control.unsubscribe(topics.floor(self.name, "+"), self._on_state)
-        self._around.voice.unsubscribe(topics.voice(self.name, "+"), self._on_voice)
-        self._around.voice.unsubscribe(topics.request(self.name, "+"), self._on_request)
-        self._around.voice.unsubscribe(topics.answer(self.name, gateway, "+"), self._on_answer)
+        around = self._around
+        around.voice.unsubscribe(around.topics.voice(self.name, "+"), self._on_voice)
+        self._signalling.close()
         self._run(self._control.close())
         if self._timer is not None:
             self._timer.cancel()
@@ -238,7 +237,8 @@ class Talkgroup:
         try:
             packet = Packet.from_bytes(payload)
         except RemoteProtocolError as error:
-            self._malformed("voice", client, error)
+            around.counters.add("floor.malformed.voice")
+            _LOGGER.debug("%s: voice of %s refused: %s", self.name, client, error)
             return
         if around.ages.age(client, packet.captured, now) > self._options.max_age:
             around.counters.add("voice.too_old")
@@ -253,42 +253,16 @@ class Talkgroup:
             around.counters.add(f"voice.refused.{verdict.name.lower()}")
         self._run_few(actions)
 
-    def _on_request(self, topic: str, payload: bytes) -> None:
-        client = topic.rpartition("/")[2]
-        if client == self._around.gateway:
-            return
-        try:
-            talker, send = wire.request_from_bytes(client, payload)
-        except RemoteProtocolError as error:
-            self._malformed("request", client, error)
-            return
+    def _on_request(self, talker: str, send: Send) -> None:
         self._run(requested(self._control, talker, send, _now()))
 
-    def _on_answer(self, topic: str, payload: bytes) -> None:
-        client = topic.rpartition("/")[2]
-        try:
-            answer = wire.answer_from_bytes(payload)
-        except RemoteProtocolError as error:
-            self._malformed("answer", client, error)
-            return
+    def _on_answer(self, client: str, answer: Answer) -> None:
         if answer.tot is None:
             answer = replace(answer, tot=self._options.tot)
         self._run(self._control.answered(client, answer, _now()))
 
-    def _on_state(self, incoming: Incoming) -> None:
-        client = incoming.topic.rpartition("/")[2]
-        show: Show | None = None
-        try:
-            if incoming.payload:
-                show = wire.state_from_bytes(incoming.payload)
-        except RemoteProtocolError as error:
-            self._malformed("state", client, error)
-            return
+    def _on_state(self, client: str, show: Show | None) -> None:
         self._run(self._control.shown(client, show, _now()))
-
-    def _malformed(self, what: str, client: str, error: RemoteProtocolError) -> None:
-        self._around.counters.add(f"floor.malformed.{what}")
-        _LOGGER.debug("%s: %s of %s refused: %s", self.name, what, client, error)
 
     # Carrying out
 
@@ -326,14 +300,11 @@ class Talkgroup:
         around, now = self._around, _now()
         match action:
             case Publish(show):
-                payload = b"" if show is None else wire.state_to_bytes(show, self._since_of(show))
-                around.control.set_retained(around.topics.floor(self.name, around.gateway), payload)
+                self._signalling.show(show)
             case Answer():
-                client = client_of(action.talker)
                 if self._control.connected:
-                    topic = around.topics.answer(self.name, client, around.gateway)
-                    around.voice.publish(topic, wire.answer_to_bytes(action), voice=False)
-                if client == around.gateway:
+                    self._signalling.answer(action)
+                if client_of(action.talker) == around.gateway:
                     self._tell(action, now)
             case Tell(answer):
                 self._tell(answer, now)
@@ -365,8 +336,7 @@ class Talkgroup:
             case Send():
                 talker = f"{around.gateway}/{name}"
                 if self._control.connected:
-                    topic = around.topics.request(self.name, around.gateway)
-                    around.voice.publish(topic, wire.request_to_bytes(talker, action), voice=False)
+                    self._signalling.request(talker, action)
                 self._run(requested(self._control, talker, action, _now()))
             case Outcome(kind, seconds):
                 around.counters.add(f"floor.outcome.{kind}")
@@ -382,12 +352,6 @@ class Talkgroup:
         before, self._state = self._state, self._control.state
         if self._state is State.IDLE and before is not State.IDLE:
             self._members.idle()
-
-    def _since_of(self, show: Show) -> str:
-        key = (show.state, show.talker, show.token)
-        if self._since is None or self._since[0] != key:
-            self._since = (key, timestamp(time.time()))
-        return self._since[1]
 
     # Time
 

@@ -44,6 +44,7 @@ PURE = {
     "gateway.alarm.drills": set(),
     "gateway.alarm.signals.guard": set(),
     "gateway.alarm.indications": set(),
+    "gateway.alarm.raised": set(),
     "gateway.alarm.signals.intake": set(),
     "gateway.alarm.signals.shelving": {"msgspec"},
     "gateway.alarm.standby": set(),

@@ -15,11 +15,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gateway.alarm.clerk import Raised
 from gateway.alarm.incidents.actions import Answer, Outcome
 from gateway.alarm.incidents.docket import Change, Docket
 from gateway.alarm.incidents.saying import action_row
 from gateway.alarm.journal.rows import Row
+from gateway.alarm.raised import Raised
 from gateway.errors import RemoteProtocolError
 from gateway.link.incoming import Incoming
 from gateway.link.messages import Action, decode, encode

@@ -4,11 +4,9 @@ Rules (contract, section 2 "Alarms and incidents"; faults 9 and 10 of the design
 
 1. A signal and every incident that it touches are stored as one atomic unit; only after that are
    driver, pages, event and state told. So a restart knows all that anybody was told.
-2. What is decided within one turn of the loop is one unit, and an incident that changed several
-   times in it is stored and said once, as it is at the end; but each refusal is said, and no action
-   leaves the state's window of applied ones unsaid. While the journal has `IN_JOURNAL` units, what
-   is decided becomes one unit that follows them. So a single press is a unit of its own, and in a
-   storm the price of a unit is shared.
+2. What is decided within one turn of the loop is one unit (`unit`). While the journal has `IN_JOURNAL`
+   units, what is decided becomes one unit that follows them. So a single press is a unit of its own,
+   and in a storm the price of a unit is shared.
 3. A journal that fails, or does not answer within `STORE_PATIENCE`, holds nothing up: the alarm
    goes out with ``stored: false``, and the driver hears False, so that its panel asks again. Its
    incidents are stored once that works again (`take_unstored`): a later restart must know them.
@@ -25,22 +23,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from gateway.alarm.dispatch import Dispatch, Link
-from gateway.alarm.incidents.actions import PUBLISHED_ACTIONS
 from gateway.alarm.incidents.docket import Change
-from gateway.alarm.incidents.incident import Effects, Incident
 from gateway.alarm.incidents.record import IncidentRecord
-from gateway.alarm.incidents.saying import Encoded, Saying, pages_of, saying_of, state_of
+from gateway.alarm.incidents.saying import Encoded, Saying, pages_of, state_of
 from gateway.alarm.journal.journal import Kind, Row, Stored
+from gateway.alarm.raised import Done, Identity, Listeners, Raised
 from gateway.alarm.signals.sensing import Sensed
+from gateway.alarm.unit import Deed, Unit
 from gateway.errors import StorageError
-from gateway.link.messages import AlarmEvent, IncidentState, Page, encode_known
+from gateway.link.messages import IncidentState, Page, encode_known
 from gateway.link.topics import Topics
 from gateway.moment import Moment
 from gateway.ops.counters import Counters
+
+__all__ = ["STORE_PATIENCE", "Clerk", "Done", "Identity", "Listeners", "Memory", "Raised"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -71,74 +71,6 @@ class Memory(Protocol):
 
     def append(self, rows: Sequence[Row], /) -> Awaitable[int]: ...
     def append_soon(self, rows: Sequence[Row], /) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who raises: the gateway's name, this run of it (UUID), and this boot of the kernel."""
-
-    gateway: str
-    boot: str
-    kernel_boot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What has come of a signal, or (``event`` None) of something else.
-
-    ``incidents`` are the ones that it opened, joined, restored or changed. ``told`` is false where
-    the event goes out only within the count of a later one.
-    """
-
-    event: AlarmEvent | None
-    stored: bool
-    incidents: tuple[IncidentState, ...]
-    told: bool = True
-
-
-Done = Callable[[Raised], None]
-
-
-def _nobody(_: object) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listeners:
-    """Who else is told, after the broker. A listener that raises is logged and counted.
-
-    ``stored`` is told each new IncidentState before anybody else: a standby must not know less than
-    who was told. ``event`` is told each signal as it is stored; ``page`` each sending of a page, also
-    while the broker is away; ``incident`` each new IncidentState.
-    """
-
-    stored: Callable[[IncidentState], None] = _nobody
-    event: Callable[[Raised], None] = _nobody
-    page: Callable[[Page], None] = _nobody
-    incident: Callable[[IncidentState], None] = _nobody
-
-
-@dataclass(frozen=True, slots=True)
-class _Deed:
-    """One decision of a unit; ``done`` is told its outcome."""
-
-    sensed: Sensed | None
-    incidents: tuple[str, ...]
-    done: Done | None
-
-
-@dataclass(slots=True)
-class _Unit:
-    """What was decided in one turn of the loop."""
-
-    now: Moment
-    patience_ends: float
-    """When to wait for the journal no more, on the loop's clock."""
-    rows: list[Row] = field(default_factory=list)
-    deeds: list[_Deed] = field(default_factory=list)
-    touched: dict[str, tuple[Incident, Effects, int]] = field(default_factory=dict)
-    """By incident, what has come of it and how many times since it was last said."""
-    sayings: list[Saying] = field(default_factory=list)
 
 
 T = TypeVar("T")
@@ -183,7 +115,7 @@ class Clerk:
         )
         self._storage_failing = False
         self._tasks: asyncio.TaskGroup | None = None
-        self._unit: _Unit | None = None
+        self._unit: Unit | None = None
         self._storing = 0
         self._in_journal = 0
         self._held: asyncio.TimerHandle | None = None
@@ -221,7 +153,7 @@ class Clerk:
         if self._held is not None:
             self._held.cancel()
         if unit is not None:
-            self._journal.append_soon(self._rows_of(unit))
+            self._journal.append_soon(unit.close(self._wanted))
             self._give_up(unit)
         self._dispatch.close()
         if self._noting is not None:
@@ -275,19 +207,10 @@ class Clerk:
         """
         if self._unit is None:
             loop = asyncio.get_running_loop()
-            self._unit = _Unit(now, loop.time() + STORE_PATIENCE)
+            self._unit = Unit(now, self._identity.kernel_boot, loop.time() + STORE_PATIENCE)
             loop.call_soon(self._turn_ends)
-        unit = self._unit
-        unit.rows += rows
-        for incident, effects in changes:
-            _, before, times = unit.touched.pop(incident.id, (incident, Effects(), 0))
-            both = Effects(before.changed or effects.changed, before.pages + effects.pages)
-            if incident.record.refused is None and times + 1 < PUBLISHED_ACTIONS:
-                unit.touched[incident.id] = incident, both, times + 1
-            else:  # the next change takes a refusal, or an applied action, away
-                unit.sayings.append(self._saying(incident, both, unit.now))
+        self._unit.add(rows, changes, sensed, done)
         self._storing += 1
-        unit.deeds.append(_Deed(sensed, tuple(incident.id for incident, _ in changes), done))
 
     def _turn_ends(self) -> None:
         """What the turn has decided goes to the journal, now or when it has less to do."""
@@ -305,7 +228,7 @@ class Clerk:
         if unit is None:
             return
         try:
-            rows = self._rows_of(unit)
+            rows = unit.close(self._wanted)
         except Exception:
             self._give_up(unit)
             raise
@@ -314,22 +237,11 @@ class Clerk:
         self._in_journal += 1
         self._group().create_task(self._store_and_say(storing, unit), name="alarm.store")
 
-    def _rows_of(self, unit: _Unit) -> list[Row]:
-        for incident, effects, _ in unit.touched.values():
-            # What was acked or ended within the turn is not sent, and not recorded as sent.
-            pages = tuple(one for one in effects.pages if self._wanted(incident.id, one.id))
-            still = Effects(effects.changed, pages)
-            unit.sayings.append(self._saying(incident, still, unit.now))
-        return [*unit.rows, *(row for saying in unit.sayings for row in saying.rows)]
-
-    def _give_up(self, unit: _Unit) -> None:
-        """Whoever waits hears that nothing is known to be stored."""
+    def _give_up(self, unit: Unit) -> None:
         self._storing -= len(unit.deeds)
-        for deed in unit.deeds:
-            if deed.done is not None:
-                deed.done(Raised(None, False, ()))
+        unit.give_up()
 
-    async def _store_and_say(self, storing: Awaitable[int], unit: _Unit) -> None:
+    async def _store_and_say(self, storing: Awaitable[int], unit: Unit) -> None:
         try:
             stored = await self._is_stored(storing, unit)
         except asyncio.CancelledError:
@@ -357,7 +269,7 @@ class Clerk:
                 self._tell(self._listeners.event, raised)
         self._answered()
 
-    def _outcome(self, deed: _Deed, states: dict[str, IncidentState], *, stored: bool) -> Raised:
+    def _outcome(self, deed: Deed, states: dict[str, IncidentState], *, stored: bool) -> Raised:
         incidents = tuple(states[one] for one in deed.incidents)
         sensed = deed.sensed
         if sensed is None:
@@ -374,7 +286,7 @@ class Clerk:
             deed.done(raised)
         return raised
 
-    async def _is_stored(self, storing: Awaitable[int], unit: _Unit) -> bool:
+    async def _is_stored(self, storing: Awaitable[int], unit: Unit) -> bool:
         least = asyncio.get_running_loop().time() + LEAST_PATIENCE
         try:
             async with asyncio.timeout_at(max(unit.patience_ends, least)):
@@ -442,9 +354,6 @@ class Clerk:
         self._noting = None
         rows, self._published = self._published, []
         self._journal.append_soon(rows)
-
-    def _saying(self, incident: Incident, effects: Effects, now: Moment) -> Saying:
-        return saying_of(incident.record, effects, now, self._identity.kernel_boot)
 
     def _group(self) -> asyncio.TaskGroup:
         assert self._tasks is not None, "begin() first"

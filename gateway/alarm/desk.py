@@ -21,7 +21,7 @@ from typing import Protocol
 
 from gateway.alarm.acting import Acting
 from gateway.alarm.acting import Link as ActingLink
-from gateway.alarm.clerk import Clerk, Done, Identity, Listeners, Raised
+from gateway.alarm.clerk import Clerk
 from gateway.alarm.clerk import Memory as WritingMemory
 from gateway.alarm.dispatch import Link as SendingLink
 from gateway.alarm.figures import STALE
@@ -35,6 +35,7 @@ from gateway.alarm.incidents.record import IncidentRecord, State
 from gateway.alarm.journal.journal import Row
 from gateway.alarm.plans.choice import Chooser
 from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.raised import Done, Identity, Listeners, Raised
 from gateway.alarm.raising import Raising, problem_with
 from gateway.alarm.recall import Memory as RecallMemory
 from gateway.alarm.recall import OwnedElsewhere, Recall

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gateway.alarm.clerk import Clerk, Done, Identity
+from gateway.alarm.clerk import Clerk
 from gateway.alarm.figures import Figures
 from gateway.alarm.incidents.cases import Rules
 from gateway.alarm.incidents.docket import Docket
 from gateway.alarm.incidents.order import Order
 from gateway.alarm.journal.rows import Row
 from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.raised import Done, Identity
 from gateway.alarm.signals.contact import Contact, InputBoard, InputState, Sighting
 from gateway.alarm.signals.sensing import Sensing
 from gateway.moment import Moment

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gateway.alarm.clerk import Clerk, Identity
+from gateway.alarm.clerk import Clerk
 from gateway.alarm.dispatch import Link
 from gateway.alarm.incidents.docket import KEEP_CLOSED, Change, Docket
 from gateway.alarm.incidents.incident import Effects
@@ -25,6 +25,7 @@ from gateway.alarm.incidents.record import IncidentRecord, State
 from gateway.alarm.incidents.snapshot import Snapshot
 from gateway.alarm.journal.rows import Row, Stored
 from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.raised import Identity
 from gateway.alarm.recall import PATIENCE, Recall, Recalled
 from gateway.alarm.signals import held
 from gateway.alarm.signals.contact import Sighting

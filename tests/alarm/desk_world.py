@@ -20,7 +20,7 @@ from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
 from gateway.ops.ids import new_id
 from gateway.ports import AlarmSignal, SignalKind
-from tests.alarm.alarm_world import RULES
+from tests.alarm.alarm_world import RULES, action
 
 BOOT = "00000000-0000-7000-8000-000000000001"
 TOPICS = Topics()
@@ -197,3 +197,22 @@ async def settled() -> None:
     """Let everything that can run without waiting run."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def close(bench: Bench) -> None:
+    """A person closes the newest incident, which is still latched."""
+    for what in ("reset", "close"):
+        made = action(bench.incident, what, disposition="handled")
+        answer = await bench.desk.act(made)
+        assert answer is not None
+        assert answer.outcome == "applied"
+
+
+async def until_published(journal: Journal) -> tuple[object, ...]:
+    """The signals that the broker does not have, after a second at most in which it could get them."""
+    for _ in range(100):
+        left = await journal.unpublished_signals()
+        if not left:
+            return left
+        await asyncio.sleep(0.01)
+    return left

@@ -252,6 +252,7 @@ async def test_what_was_said_before_an_alarm_is_kept_and_marked_and_so_is_its_ta
 
 async def test_a_kill_in_the_middle_of_an_over_costs_its_last_seconds_only(scene):
     speech = np.tile(scene.said, 3)
+    before = {one["id"] for one in listed(scene.a)}
     over = asyncio.create_task(scene.right.over(speech))
     await asyncio.sleep(2.6)
     scene.a.process.kill()
@@ -260,8 +261,8 @@ async def test_a_kill_in_the_middle_of_an_over_costs_its_last_seconds_only(scene
     await scene.a.start()
     for radio in (scene.left, scene.gate):
         radio.plug_in()
-    (one,) = await recorded(scene.a, 1, talker="b/right")
-    assert not one["whole"]
+    (one,) = await recorded(scene.a, 1, talker="b/right", whole=False)
+    assert before < {found["id"] for found in listed(scene.a)}, "a start removes nothing"
     assert 1.0 <= one["length"] <= 2.7
     assert warnings(one["file"]) == ""
     await asyncio.sleep(1.0)
@@ -270,24 +271,29 @@ async def test_a_kill_in_the_middle_of_an_over_costs_its_last_seconds_only(scene
 async def test_on_a_full_disk_recordings_give_way_and_presses_are_stored(scene):
     if not scene.mounted:
         pytest.skip("no file system can be mounted here")
+    known = len(listed(scene.a))
     await scene.left.over(scene.said[:RATE_HZ])
-    await until(lambda: listed(scene.a), 10)
+    await until(lambda: len(listed(scene.a)) > known, 10)
     since = time.monotonic()
     ballast = scene.disk / "ballast"
     status = os.statvfs(scene.disk)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize - 32 * 1024 * 1024)
-    await scene.watcher.expect("status", since=since, recording="fault", storage="ok", within=8)
-    status, _, error = await scene.a.command("recordings", "status")
-    assert status == 1
-    assert "less than 64 MiB free" in error
-    assert listed(scene.a) == [], "recordings give way before the journal does"
-    await scene.left.over(scene.said[:RATE_HZ])
-    status, out, _ = await scene.a.command("press", "button", "--json")
-    assert json.loads(out)["stored"]
-    assert listed(scene.a) == []
-    since = time.monotonic()
-    ballast.unlink()
+    try:
+        with ballast.open("wb") as file:
+            size = status.f_bavail * status.f_frsize - 32 * 1024 * 1024
+            os.posix_fallocate(file.fileno(), 0, size)
+        fault = {"recording": "fault", "storage": "ok"}
+        await scene.watcher.expect("status", since=since, **fault, within=8)
+        status, _, error = await scene.a.command("recordings", "status")
+        assert status == 1
+        assert "less than 64 MiB free" in error
+        assert listed(scene.a) == [], "recordings give way before the journal does"
+        await scene.left.over(scene.said[:RATE_HZ])
+        status, out, _ = await scene.a.command("press", "button", "--json")
+        assert json.loads(out)["stored"]
+        assert listed(scene.a) == []
+        since = time.monotonic()
+    finally:
+        ballast.unlink()  # the tests after this one have the same disk
     await scene.watcher.expect("status", since=since, recording="ok", within=8)
     await scene.left.over(scene.said[:RATE_HZ])
     await recorded(scene.a, 1, talker="a/left")

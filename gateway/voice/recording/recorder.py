@@ -128,6 +128,8 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._options = options
         if self._writer is None and (options.anything or self._folder.exists()):
+            # Opening makes room: by these limits, not by others first.
+            self._shelf = Shelf(self._folder, options.limits)
             self._writer = Writer("recordings")
             self._writer.start()
         self._ask(lambda: self._shelf.configure(options.limits))

@@ -4,17 +4,18 @@ import asyncio
 import random
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gateway.moment import Moment
 from gateway.ops.counters import Counters
-from gateway.voice.recording import reading, recorder, writer
+from gateway.voice.recording import reading, recorder, shelf, writer
 from gateway.voice.recording.incidents import Occasion
 from gateway.voice.recording.index import Query
 from gateway.voice.recording.recorder import Recorder, RecorderOptions
-from gateway.voice.recording.retention import Limits
+from gateway.voice.recording.retention import DEFAULT_LIMITS, Limits
 from tests.voice.recording.rec_world import burst, ffmpeg, likeness
 
 LIMITS = Limits(keep=None, keep_incident=None, max_bytes=None, keep_free=0)
@@ -189,6 +190,18 @@ async def test_without_room_nothing_begins_and_the_fault_says_so(scene):
     assert "MiB free" in scene.recorder.fault
     assert scene.counters["recording.no_room"] == 1
     assert reading.find(scene.folder, Query()) == []
+
+
+async def test_a_start_makes_room_by_the_limits_that_are_configured(scene, monkeypatch):
+    scene.configure("tg")
+    scene.floor("tg").say(burst(60))
+    await scene.until(lambda: reading.find(scene.folder, Query()))
+    await scene.recorder.close()
+    monkeypatch.setattr(shelf, "free_bytes", lambda _: DEFAULT_LIMITS.keep_free - 1)
+    again = Scene(scene.folder)
+    again.configure("tg", limits=replace(LIMITS, keep_free=DEFAULT_LIMITS.keep_free - 1))
+    await again.recorder.close()
+    assert len(reading.find(scene.folder, Query())) == 1
 
 
 async def test_a_look_at_the_disk_tells_that_there_is_room_again(scene, monkeypatch):

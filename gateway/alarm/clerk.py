@@ -14,6 +14,7 @@ Rules (contract, section 2 "Alarms and incidents"; faults 9 and 10 of the design
    nothing with it.
 5. Units are handed to the journal in the order of the decisions. Each signal's unit holds its
    incidents whole, so that no earlier unit's failure can make an acknowledged press incomplete.
+   They are said in that order too: a state that a later one has overtaken could not go out any more.
 6. That an event has reached the broker is noted a little later, for many at once: what is lost of
    it is an event published twice, with the same id.
 """
@@ -118,6 +119,7 @@ class Clerk:
         self._unit: Unit | None = None
         self._storing = 0
         self._in_journal = 0
+        self._newest_said: asyncio.Event | None = None
         self._held: asyncio.TimerHandle | None = None
         self._unstored: dict[str, None] = {}  # a set that keeps its order
         self._published: list[Row] = []
@@ -235,21 +237,39 @@ class Clerk:
         # Handed over here and not in the task: the order of decisions is the order of commits.
         storing = self._journal.append(rows)
         self._in_journal += 1
-        self._group().create_task(self._store_and_say(storing, unit), name="alarm.store")
+        before, said = self._newest_said, asyncio.Event()
+        self._newest_said = said
+        self._group().create_task(
+            self._store_and_say(storing, unit, before, said), name="alarm.store"
+        )
 
     def _give_up(self, unit: Unit) -> None:
         self._storing -= len(unit.deeds)
         unit.give_up()
 
-    async def _store_and_say(self, storing: Awaitable[int], unit: Unit) -> None:
+    async def _store_and_say(
+        self,
+        storing: Awaitable[int],
+        unit: Unit,
+        before: asyncio.Event | None,
+        said: asyncio.Event,
+    ) -> None:
+        """``before`` is set once the unit before this one has been said, ``said`` then by this one."""
         try:
             stored = await self._is_stored(storing, unit)
+            self._in_journal -= 1
+            self._turn_ends()  # before anything is said, so that the disk does not wait for that
+            if before is not None:  # no longer than its patience, which ends before ours
+                await before.wait()
+            self._storing -= len(unit.deeds)
+            self._say(unit, stored=stored)
         except asyncio.CancelledError:
             self._give_up(unit)
             raise
-        self._storing -= len(unit.deeds)
-        self._in_journal -= 1
-        self._turn_ends()  # before anything is said, so that the disk does not wait for that
+        finally:
+            said.set()
+
+    def _say(self, unit: Unit, *, stored: bool) -> None:
         for saying in unit.sayings:
             if stored:
                 self._unstored.pop(saying.state.message.id, None)

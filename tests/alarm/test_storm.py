@@ -19,6 +19,7 @@ from gateway.alarm.signals.contact import sighting_of
 from gateway.alarm.signals.folding import FlappingRule
 from gateway.alarm.signals.reception import Reception
 from gateway.alarm.signals.waiting import Waiting
+from gateway.errors import StorageError
 from gateway.link.messages import AlarmFigures, decode
 from gateway.ops.clock import SystemClock
 from gateway.ops.counters import Counters
@@ -127,6 +128,32 @@ async def test_refusal_is_said_even_if_the_same_turn_changes_the_incident_again(
     assert bench.wire.states[1].refused is not None
     assert bench.wire.states[1].refused.id == refused.id
     assert bench.wire.states[2].refused is None
+
+
+async def test_refusal_is_said_even_if_the_journal_refuses_what_follows_before_it_has_stored_it(
+    bench: Bench, journal: GatedJournal, monkeypatch
+):
+    await bench.press()
+    await until(lambda: len(bench.wire.states) == 1)
+    journal.gate.clear()
+    refused = action(bench.incident, "close")
+    bench.wire.send(refused)
+    await settled()
+
+    def full(_rows):
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(StorageError("the disk does not keep up"))
+        return future
+
+    monkeypatch.setattr(journal, "append", full)
+    bench.wire.send(action(bench.incident, "note", note="still here"))
+    await settled()
+    journal.gate.set()
+    await until(lambda: bench.wire.states[-1].seq == 3)
+    await settled()
+    assert [one.seq for one in bench.wire.states] == [1, 2, 3]
+    assert bench.wire.states[1].refused is not None
+    assert bench.wire.states[1].refused.id == refused.id
 
 
 # A journal that lags

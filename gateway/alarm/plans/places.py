@@ -16,7 +16,8 @@ CELL = 0.01
 
 _ROUND = round(360 / CELL)
 _MARGIN = 1.000_001
-"""What rounding may take away."""
+_LEAST_MARGIN = 1e-9
+"""What rounding may take away: a part of the way, and never less than so many degrees (0.1 mm)."""
 
 Position = tuple[float, float]
 """Latitude and longitude, WGS 84 degrees."""
@@ -69,7 +70,7 @@ class Places:
     def _cells_around(self, position: Position, metres: float) -> Iterator[_Cell] | None:
         """None where that is more than there are."""
         latitude, longitude = position
-        north = metres / FARTHEST * 180 * _MARGIN
+        north = metres / FARTHEST * 180 * _MARGIN + _LEAST_MARGIN
         widest = abs(latitude) + north
         if widest >= 90:
             return None  # a pole is near: every longitude is

@@ -3,7 +3,7 @@
 from math import cos, pi, radians
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.alarm.plans.places import EARTH_RADIUS, FARTHEST, Places, distance
@@ -32,6 +32,7 @@ AT_THE_EDGES = st.tuples(
 ANYWHERE = st.one_of(POSITIONS, CLOSE, AT_THE_EDGES)
 
 
+@example({"a": (0.0, -1e-196)}, (0.0, 0.0), 0.0)  # another cell, and no distance at all
 @given(
     st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), ANYWHERE, max_size=30),
     ANYWHERE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import threading
@@ -11,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from gateway.ops.urgency import raise_priority
 
 _LOOK = 0.01
 """Seconds between looks for a terminal that was made anew."""
@@ -60,8 +61,7 @@ class Watcher(threading.Thread):
             return self._changed.wait_for(condition, within)
 
     def run(self) -> None:
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -15)
+        raise_priority()
         next_look = 0.0
         while not self._ends:
             if time.monotonic() >= next_look:

@@ -73,13 +73,15 @@ def test_unit_says_what_the_gateway_relies_on():
         # Without it setpriv fails, and with it the embedded broker; seen on a real systemd.
         ("SystemCallFilter", "capset"),
         # Without these the keyer is no more urgent than whatever else runs.
-        ("SystemCallFilter", "setpriority"),
+        ("SystemCallFilter", "sched_setscheduler setpriority"),
+        ("LimitRTPRIO", "1"),
         ("LimitNICE", "-10"),
         ("DeviceAllow", "char-hidraw rw"),
     ]:
         assert line in unit
     names = {name for name, _ in unit}
     # Each of these breaks something that the unit's comment names.
+    assert "RestrictRealtime" not in names
     assert not names & {"MemoryDenyWriteExecute", "PrivateDevices", "ProcSubset", "PrivateNetwork"}
     # An output line's descriptor kept by systemd would keep a transmitter keyed.
     assert "FileDescriptorStoreMax" not in names

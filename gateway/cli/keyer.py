@@ -6,7 +6,6 @@ for no other reason than that or a kill -9, after which closing the ports unkeys
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -19,10 +18,7 @@ from gateway.keyer.log import Outlet, put_before
 from gateway.keyer.parent import death
 from gateway.keyer.process import KeyerProcess
 from gateway.ops import logging as log
-
-_NICE = -10
-"""Where it may: what it does is little, and a transmitter waits for it."""
-
+from gateway.ops.urgency import raise_priority
 
 _LAST_WORDS = 0.5
 """Seconds that its last log lines have; its lines are closed by then."""
@@ -34,8 +30,7 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C and a service manager's stop reach every process at once; the daemon decides when.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    raise_priority()
     log.set_up(level)
     outlet = put_before(logging.getLogger())
     daemon = socket.socket(fileno=int(descriptor))

@@ -2,7 +2,8 @@
 
 The kernel closes a killed process's descriptors when the last of its threads has ended, and one that
 waits for a disk ends late; but it tells a child as soon as the thread that made it has (prctl(2),
-PR_SET_PDEATHSIG). That thread is the daemon's loop, without which it is as good as dead.
+PR_SET_PDEATHSIG). That thread does nothing but wait for the keyer, so it is the first to end
+(`gateway.voice.keying.keyer_connection`).
 """
 
 from __future__ import annotations

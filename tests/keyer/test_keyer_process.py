@@ -6,6 +6,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -129,8 +130,8 @@ async def test_a_radio_that_goes_on_transmitting_is_a_fault_and_counted(bench, t
     await until(lambda: line.fault is None)
 
 
-LOOP_ENDS = """
-import asyncio, ctypes, os, sys, threading, time
+ONE_THREAD_ENDS = """
+import asyncio, ctypes, os, subprocess, sys, threading, time
 from pathlib import Path
 from drivers.ptt.options import PtyPttOptions
 from gateway.ops.counters import Counters
@@ -147,16 +148,22 @@ async def main(folder):
         keyer.line("radio").keepalive(Token(1, 1), 30.0, "tg")
         await asyncio.sleep(0.02)
     keyer.line("radio").keepalive(Token(1, 1), 30.0, "tg")
+    last.set()
+    time.sleep(5)  # as one that waits for a disk
+
+last = threading.Event()
+def end(_process):
+    last.wait()
     print(time.monotonic(), flush=True)
     ctypes.CDLL(None).syscall({'x86_64': 60}.get(os.uname().machine, 93), 0)  # this thread alone
 
-threading.Thread(target=time.sleep, args=(5,)).start()  # as one that waits for a disk
+subprocess.Popen.wait = end  # in the thread that started the keyer
 asyncio.run(main(Path(sys.argv[1])))
 """
 
 
 def daemon_that_half_dies(folder):
-    command = (sys.executable, "-c", LOOP_ENDS, folder)
+    command = (sys.executable, "-c", ONE_THREAD_ENDS, folder)
     return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
 
 
@@ -305,6 +312,21 @@ async def test_hung_keyer_is_killed_and_replaced(bench, tmp_path):
     await until(lambda: not line.keyed)
     assert time.monotonic() - at < 1.6
     await until(lambda: line.fault is None and not alive(first))
+
+
+async def test_the_keyer_and_the_thread_it_outlives_go_before_ordinary_work(bench, tmp_path):
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pytest.skip("this user may run nothing at real-time priority")
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    await bench.start(radio_at(tmp_path / "radio"))
+    urgent = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+    assert os.sched_getscheduler(bench.process) == urgent
+    parents = [one for one in threading.enumerate() if one.name == "keyer.parent"]
+    assert parents
+    assert {os.sched_getscheduler(one.native_id) for one in parents} == {urgent}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 async def test_signals_that_stop_a_service_do_not_stop_the_keyer_before_its_daemon(bench, tmp_path):

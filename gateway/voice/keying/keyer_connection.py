@@ -12,12 +12,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import gateway
 from gateway.errors import KeyerError
 from gateway.keyer.protocol import MAX_MESSAGE_BYTES, ToKeyer, to_bytes
+from gateway.ops.urgency import raise_priority
 
 STARTS_WITHIN = 20.0
 """Seconds until a new process has spoken; 0.15 are usual, but a small machine that boots is slow."""
@@ -59,14 +61,15 @@ class KeyerConnection:
             # -P keeps the working directory out of the import path; ours may lie there.
             root = str(Path(gateway.__file__).parents[1])
             path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+            started: Future[subprocess.Popen[bytes]] = Future()
+            threading.Thread(
+                target=_be_parent,
+                args=(command, theirs.fileno(), {**os.environ, "PYTHONPATH": path}, started),
+                name="keyer.parent",
+                daemon=True,
+            ).start()
             try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,  # a terminal's Ctrl-C is for the daemon
-                    env={**os.environ, "PYTHONPATH": path},
-                )
+                process = started.result()
             except OSError as error:
                 ours.close()
                 raise KeyerError(f"the keyer cannot be started: {error}") from error
@@ -107,11 +110,10 @@ class KeyerConnection:
         if not self._ended.is_set():
             self._read()  # what came while this process itself was stopped or busy
         if self._ended.is_set():
-            try:
-                status = self._process.wait(timeout=0)
-            except subprocess.TimeoutExpired:
-                raise KeyerError("the keyer has ended") from None
-            raise KeyerError(f"the keyer has ended with status {status}")
+            status = self._process.returncode  # the thread that started it waits for it
+            raise KeyerError(
+                "the keyer has ended" + ("" if status is None else f" with status {status}")
+            )
         silent = time.monotonic() - self._heard_at
         if silent > (silence if self.heard else STARTS_WITHIN):
             self._process.kill()  # its ports close and so release
@@ -122,7 +124,6 @@ class KeyerConnection:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        threading.Thread(target=self._process.wait, name="keyer.reap", daemon=True).start()
 
     def _read(self) -> None:
         while True:
@@ -152,6 +153,34 @@ class KeyerConnection:
             else:
                 self._unsent.popleft()
         self._loop.remove_writer(self._socket)
+
+
+def _be_parent(
+    command: Sequence[str],
+    descriptor: int,
+    environment: Mapping[str, str],
+    started: Future[subprocess.Popen[bytes]],
+) -> None:
+    """Start the process, and do nothing else until it has ended.
+
+    The kernel tells the keyer of the death of the thread that started it (`gateway.keyer.parent`). One
+    that only waits, and goes before ordinary work, is dead at once when the daemon is killed; its loop
+    may have to wait for a processor first, and for the memory of the whole daemon to be given back.
+    """
+    raise_priority()
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            pass_fds=(descriptor,),
+            start_new_session=True,  # a terminal's Ctrl-C is for the daemon
+            env=environment,
+        )
+    except BaseException as error:  # noqa: BLE001 -- it is raised where the start was asked for
+        started.set_exception(error)
+        return
+    started.set_result(process)
+    process.wait()
 
 
 def _command(descriptor: int, lock: Path, log_level: str) -> Sequence[str]:

@@ -20,7 +20,7 @@ from typing import Any
 from bench.figures import spread_ms
 from bench.ptt_world import OF_ALL, Fault, Outcome, World, world
 
-FAULTS = int(os.environ.get("BAIYING_PTT_FAULTS", "1000"))
+FAULTS = int(os.environ.get("BAIYING_PTT_FAULTS", "1040"))
 TRANSMITTERS = 4
 
 _SHARES = {

@@ -125,6 +125,7 @@ class _Text:
         when = "at once" if after == 0 else f"after {after:g} s"
         lines = ["", f"level {level['level']} {level['name']}: {when} ({clock})"]
         lines += self._called(level)
+        lines.append(f"  {_ANNOUNCED[level['announce']]}")
         lines += [f"  {line}" for line in _by_rota(level["rotas"])]
         lines += [f"  {line}" for line in _by_distance(level["nearest"])]
         lines += [f"  falls short: {words}" for words in level["shortfalls"]]
@@ -133,6 +134,9 @@ class _Text:
         if level["patch"]:
             joined = ", ".join([*level["joined"], "the groups called"])
             lines.append(f"  opens talkgroup {level['talkgroup']} and joins to it {joined}")
+        if level["hot_mics"]:
+            opened = ", ".join(level["hot_mics"])
+            lines.append(f"  opens the microphone of {opened} for {level['hot_mic_s']:g} s")
         if level["then"] == "breach":
             otherwise = "a breach is recorded and the level's pages are repeated"
         else:
@@ -157,6 +161,11 @@ class _Text:
         return lines
 
 
+_ANNOUNCED = {
+    "wait": "is announced on their talkgroups once nobody talks",
+    "pre-empt": "is announced on their talkgroups at once, whoever talks",
+    "off": "is not announced on their talkgroups",
+}
 _STAGES = {
     "ack_s": "somebody has it",
     "en_route_s": "is on the way",

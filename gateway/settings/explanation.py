@@ -93,6 +93,7 @@ class _Explainer:
         category = sighting.category if sighting else self._order().at(source).category
         mates = plans.place_mates(source, list(self._sources.values())) if source else ()
         cameras = [name for name in mates if self._settings.endpoints[name].camera is not None]
+        covert = bool(opened and opened.case.covert)
         targets = plan.targets if plan and opened and not opened.case.quiet else None
         return {
             "gateway": self._settings.gateway,
@@ -114,7 +115,7 @@ class _Explainer:
             "code": sighting.code if sighting else question.code,
             "category": category,
             "text": (sighting.text or None) if sighting else None,
-            "covert": bool(opened and opened.case.covert),
+            "covert": covert,
             "guard": _guard(source.guard) if source and sighting and not sighting.quiet else [],
             "latches": bool(opened and opened.latched),
             "severity": plans.severity_of(plan, category),
@@ -131,7 +132,9 @@ class _Explainer:
             }
             if targets
             else None,
-            "levels": [self._level(plan, rung, mates) for rung in rehearsal.rungs] if plan else [],
+            "levels": [self._level(plan, rung, mates, covert=covert) for rung in rehearsal.rungs]
+            if plan
+            else [],
         }
 
     def _raise(self, docket: Docket, sighting: Sighting | None) -> list[Change]:
@@ -193,7 +196,9 @@ class _Explainer:
             return f"no plan names category {sighting.category}: it is recorded and calls nobody"
         return "no plan is for it: an incident is opened, but it calls nobody"
 
-    def _level(self, plan: plans.Plan, rung: Rung, mates: tuple[str, ...]) -> dict[str, Any]:
+    def _level(
+        self, plan: plans.Plan, rung: Rung, mates: tuple[str, ...], *, covert: bool
+    ) -> dict[str, Any]:
         index = rung.level - 1
         level = plan.levels[index]
         served = facts.serves_of(self._settings)
@@ -226,12 +231,25 @@ class _Explainer:
             "nearest": _nearest(level.nearest, rung),
             "shortfalls": list(rung.shortfalls),
             "answered_by": _answered_by(quorum(plan, index)),
+            "announce": level.announce if self._settings.announcements.times else "off",
             "patch": level.patch,
             "talkgroup": "incident-<id>" if rung.patched else None,
             "joined": joined if rung.patched else [],
+            "hot_mic_s": level.hot_mic,
+            "hot_mics": self._hot_mics(joined) if level.hot_mic and not covert else [],
             "ack_within_s": level.ack_within,
             "then": rung.level + 1 if rung.level < len(plan.levels) else "breach",
         }
+
+    def _hot_mics(self, joined: list[str]) -> list[str]:
+        """Those whose microphones the level opens."""
+        return [
+            name
+            for name in joined
+            if (one := self._settings.endpoints[name]).kind == "intercom"
+            and one.hot_mic
+            and (one.drills or not self._question.drill)
+        ]
 
 
 def _known(kind: str, name: str | None, known: dict[str, Any]) -> str | None:

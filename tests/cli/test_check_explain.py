@@ -149,6 +149,9 @@ def test_explain_says_who_is_called_by_whom_when_at_which_level_and_where(explai
     assert (one["talkgroup"], two["talkgroup"]) == (None, "incident-<id>")
     assert two["joined"] == ["south-gate-intercom"]
     assert three["then"] == "breach"
+    assert [level["announce"] for level in (one, two, three)] == ["wait"] * 3
+    assert (one["hot_mics"], two["hot_mics"]) == ([], ["south-gate-intercom"])
+    assert two["hot_mic_s"] == 30
 
 
 def test_explain_in_words_has_the_same_facts(baiying):
@@ -163,6 +166,8 @@ def test_explain_in_words_has_the_same_facts(baiying):
         "calls police-xiaoying 小营派出所 (party police) on talkgroup police-xiaoying",
         "level 2 双向响应: after 30 s (05:45:30)",
         "answered once police and hospital have acked; if not within 30 s, level 2 follows",
+        "is announced on their talkgroups once nobody talks",
+        "opens the microphone of south-gate-intercom for 30 s",
     ):
         assert part in done.stdout
 

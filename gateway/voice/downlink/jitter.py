@@ -223,18 +223,19 @@ class Jitter:
         head = self._waiting.get(self._next)
         if head is None:
             return self._without()
-        hurries = self._hurries(excess)
         pause = self._is_pause(head)
+        if pause and not self._merged and excess >= self._frame + _SLACK:
+            second = self._waiting.get(self._next + 1)
+            # The frame before an onset stays whole: soft consonants begin there.
+            calm = second is not None and self._is_pause(second)
+            if calm and self._hurries(excess):
+                self._paused += self._frame
+                self._merged = True
+                self.counts["merged"] += 1
+                self._take()
+                self._take()
+                return Frame(Kind.MERGE, self._ticks, head, second)
         self._paused = self._paused + self._frame if pause else 0.0
-        second = self._waiting.get(self._next + 1)
-        # The frame before an onset stays whole: soft consonants begin there.
-        calm = pause and second is not None and self._is_pause(second)
-        if calm and not self._merged and hurries and excess >= self._frame + _SLACK:
-            self._merged = True
-            self.counts["merged"] += 1
-            self._take()
-            self._take()
-            return Frame(Kind.MERGE, self._ticks, head, second)
         self._merged = False
         self._take()
         speed = Speed.SLOWER

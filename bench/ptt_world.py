@@ -194,7 +194,7 @@ class World:
                 pass  # the gateway and its keyer mend these themselves
 
     def _keyer_of(self, transmitter: Transmitter) -> int:
-        return int((self._folder / transmitter.link.stem / "keyer.lock").read_text())
+        return int((self._folder / transmitter.link.stem / "keyer.lock").read_text().split()[0])
 
     def _configure(self, name: str, audio: str, line: str) -> None:
         (self._folder / f"{name}.yaml").write_text(

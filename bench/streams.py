@@ -34,8 +34,10 @@ from gateway.voice.downlink.downlink import Downlink, Heard
 from gateway.voice.downlink.playout import Playout
 from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.rtp import Packet, Token
+from gateway.voice.uplink.actions import Begin, Send
+from gateway.voice.uplink.backlog import Block
 from gateway.voice.uplink.sender import Sender
-from gateway.voice.uplink.uplink import Begin, Block, Send, Uplink
+from gateway.voice.uplink.uplink import Uplink
 
 UPLINKS, DOWNLINKS = 60, 200
 SECONDS = float(os.environ.get("BAIYING_SECONDS", "60"))

@@ -26,8 +26,10 @@ from gateway.voice.downlink.ticker import Ticker
 from gateway.voice.processing.agc import AgcOptions
 from gateway.voice.processing.chain import Chain, ProcessingOptions
 from gateway.voice.rtp import Packet, Token
+from gateway.voice.uplink.actions import Begin, Send
+from gateway.voice.uplink.backlog import Block
 from gateway.voice.uplink.sender import Sender
-from gateway.voice.uplink.uplink import Begin, Block, Send, Uplink
+from gateway.voice.uplink.uplink import Uplink
 
 RATE_HZ = 16_000
 BITRATE_BPS = 24_000

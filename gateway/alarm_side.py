@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.drilling import Drilling
 from gateway.alarm.gauges import Gauges
@@ -19,6 +18,7 @@ from gateway.alarm.pictures.store import PictureStore
 from gateway.alarm.plans.choosing import Choosing
 from gateway.alarm.plans.plan import SUPERVISION
 from gateway.alarm.plans.rehearsal import Question
+from gateway.alarm.raised import Identity, Listeners, Raised
 from gateway.alarm.responder import Responder
 from gateway.alarm.supervision.presence import Presences
 from gateway.alarm.supervision.watch import Watch

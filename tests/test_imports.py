@@ -49,6 +49,7 @@ PURE = {
     "gateway.alarm.signals.shelving": {"msgspec"},
     "gateway.alarm.standby": set(),
     "gateway.alarm.signals.stuck": set(),
+    "gateway.alarm.signals.waiting": set(),
     "gateway.alarm.signals.walk": set(),
     "gateway.alarm.signals.held": {"msgspec"},
     "gateway.alarm.neighbours.home_assistant": set(),

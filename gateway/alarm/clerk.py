@@ -41,8 +41,6 @@ from gateway.link.topics import Topics
 from gateway.moment import Moment
 from gateway.ops.counters import Counters
 
-__all__ = ["STORE_PATIENCE", "Clerk", "Done", "Identity", "Listeners", "Memory", "Raised"]
-
 _LOGGER = logging.getLogger(__name__)
 
 STORE_PATIENCE = 0.5

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.alarm import drills
-from gateway.alarm.clerk import Raised
 from gateway.alarm.drills import Drill, Occurrence, Proof
 from gateway.alarm.incidents.order import Order
 from gateway.alarm.journal.rows import Kind, Row, Stored
+from gateway.alarm.raised import Raised
 from gateway.errors import StorageError
 from gateway.ops.clock import SystemClock
 from gateway.ports import SignalKind

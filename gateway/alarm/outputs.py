@@ -12,8 +12,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.alarm.clerk import Raised
 from gateway.alarm.indications import Indications, Signs
+from gateway.alarm.raised import Raised
 from gateway.errors import DriverError
 from gateway.link.messages import EndpointState, IncidentState
 from gateway.moment import Moment

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.alarm.clerk import Raised
 from gateway.alarm.desk import Desk
 from gateway.alarm.journal.rows import Kind
 from gateway.alarm.plans.plan import SourceFacts
+from gateway.alarm.raised import Raised
 from gateway.alarm.signals.contact import InputState
 from gateway.alarm.signals.walk import LONGEST, Walk
 from gateway.alarm.supervision.testing import read, standings

@@ -44,7 +44,7 @@ _LOGGER = logging.getLogger(__name__)
 class Endpoint:
     """A member of talkgroups with a device of its own.
 
-    ``floor(talkgroup)`` finds or makes the talkgroup, ``facts(talkgroup)`` what the settings say of
+    ``floor(talkgroup)`` finds or makes the talkgroup, ``talkgroup_facts(talkgroup)`` what the settings say of
     it. ``changed()`` is called whenever `facts` has changed. ``senses`` are the keyer's lines that
     ``squelch`` counts, ``line`` that of the transmitter; they may be the same. ``hearing`` takes the
     figures of what it plays.

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.alarm.clerk import Identity, Listeners, Raised
 from gateway.alarm.desk import Desk, Memory
 from gateway.alarm.incidents.cases import Rules
 from gateway.alarm.journal.journal import Journal
+from gateway.alarm.raised import Identity, Listeners, Raised
 from gateway.errors import LinkError
 from gateway.link.messages import Action, AlarmEvent, IncidentState, Page, decode, encode
 from gateway.link.topics import Topics

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from gateway.alarm import outputs
-from gateway.alarm.clerk import Raised
 from gateway.alarm.indications import Indication, Signs
 from gateway.alarm.outputs import Outputs
+from gateway.alarm.raised import Raised
 from gateway.errors import DriverIOError
 from gateway.ops.clock import SystemClock
 from tests.alarm.test_indications import called, incident

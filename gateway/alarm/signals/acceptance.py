@@ -20,8 +20,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from gateway.alarm.clerk import STORE_PATIENCE, Raised
+from gateway.alarm.clerk import STORE_PATIENCE
 from gateway.alarm.journal.rows import Kind, Row
+from gateway.alarm.raised import Raised
 from gateway.alarm.signals import accepted
 from gateway.alarm.signals.accepted import Accepted, Entry, Ledger
 from gateway.alarm.signals.admission import SOURCE_LIMIT

@@ -20,7 +20,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from gateway.alarm.clerk import Raised
+from gateway.alarm.raised import Raised
 from gateway.alarm.signals.acceptance import Acceptance
 from gateway.alarm.signals.admission import Admission
 from gateway.alarm.signals.waiting import Waiting

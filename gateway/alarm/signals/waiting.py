@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.alarm.clerk import Done, Raised
 from gateway.alarm.journal.rows import Row
+from gateway.alarm.raised import Done, Raised
 from gateway.alarm.signals.contact import Sighting
 from gateway.moment import Moment
 from gateway.ports import AlarmSignal

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from gateway.alarm.clerk import Raised
 from gateway.alarm.journal.rows import Kind, Row, Stored
 from gateway.alarm.plans.plan import SUPERVISION, SourceFacts
+from gateway.alarm.raised import Raised
 from gateway.alarm.signals.contact import Contact, Sighting
 from gateway.alarm.supervision.availability import BROKER, GATEWAY, JOURNAL, Chain
 from gateway.alarm.supervision.lifesigns import LifeSigns, Watching

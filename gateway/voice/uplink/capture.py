@@ -19,10 +19,11 @@ from gateway.voice.endpoint_ports import EndpointOptions, Floor, KeyerLine, Talk
 from gateway.voice.processing.chain import Chain
 from gateway.voice.rtp import Token
 from gateway.voice.uplink.actions import Action, Ask, Begin, GiveBack, Send
+from gateway.voice.uplink.backlog import Block
 from gateway.voice.uplink.hot_mic import Change, HotMic
 from gateway.voice.uplink.sender import Sender
 from gateway.voice.uplink.squelch import Squelch
-from gateway.voice.uplink.uplink import Block, State, Uplink
+from gateway.voice.uplink.uplink import State, Uplink
 
 _LOGGER = logging.getLogger(__name__)
 

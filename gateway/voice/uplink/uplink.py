@@ -41,8 +41,6 @@ from gateway.voice.rtp import Token
 from gateway.voice.uplink.actions import Action, Ask, Begin, GiveBack, Send
 from gateway.voice.uplink.backlog import MAX_WAITING, Backlog, Block, Came
 
-__all__ = ["Begin", "Block", "Send"]  # what it is fed with, and what it wants done
-
 ANSWER = MAX_WAITING * BLOCK
 """Seconds of speech that wait for an answer at most; what is older is dropped."""
 

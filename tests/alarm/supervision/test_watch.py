@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from gateway.alarm.clerk import Raised
 from gateway.alarm.journal.rows import Kind, Stored
+from gateway.alarm.raised import Raised
 from gateway.alarm.supervision.availability import Chain, chains_row
 from gateway.alarm.supervision.lifesigns import KEPT_WITHIN, Watching
 from gateway.alarm.supervision.presence import Presences
